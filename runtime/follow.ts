@@ -1,0 +1,92 @@
+import type { ServiceName } from '@stream-processing/contracts/names.ts';
+import type { Logger } from 'pino';
+import { coalesce } from './coalesce.ts';
+import { readCursors } from './cursors.ts';
+import type { ServiceDefinition } from './definition.ts';
+import { Leases } from './leases.ts';
+import type { LogReader } from './log.ts';
+import type { Metrics } from './metrics.ts';
+import type { Decision, Pipeline } from './pipeline.ts';
+import { processPartition } from './processor.ts';
+import type { Progress } from './progress.ts';
+import type { Sql } from './sql.ts';
+
+interface Followed<State, Command, D extends Decision> {
+  url: string;
+  partitions: number;
+  sql: Sql;
+  logs: Map<ServiceName, LogReader>;
+  pipeline: Pipeline<State, Command, D>;
+  progress: Progress;
+  logger: Logger;
+  metrics: Metrics;
+}
+
+/** For every partition that this instance holds the lease of: a processor on each log that the service follows. */
+export function followLogs<State, Command, D extends Decision>(
+  { name, inbox }: ServiceDefinition<State, Command, D>,
+  { url, partitions, sql, logs, pipeline, progress, logger, metrics }: Followed<State, Command, D>,
+): Leases {
+  const running = new Map<number, { stop: AbortController; done: Promise<unknown> }>();
+  const cursors = coalesce(async (keys: { source: ServiceName; partition: number }[]) => {
+    const all = await readCursors(sql);
+    return keys.map((k) => all.find((c) => c.source === k.source && c.partition === k.partition)!.position);
+  });
+
+  function start(partition: number) {
+    const stop = new AbortController();
+    const processors = [...logs].map(([source, log]) =>
+      processPartition(
+        {
+          source,
+          partition,
+          log,
+          toCommand: inbox,
+          submit: (commands, cursor) => pipeline.submitEvents(commands, cursor),
+          position: () => cursors({ source, partition }),
+          fresh: () => progress.fresh(partition, { except: source }),
+          onState: (state) => metrics.stopped.set({ source, partition }, state === 'stopped' ? 1 : 0),
+          onConflict: () => void leases.release(partition).catch(leaseTrouble),
+          logger,
+        },
+        stop.signal,
+      ),
+    );
+    running.set(partition, { stop, done: Promise.all(processors) });
+  }
+
+  async function end(partition: number) {
+    const work = running.get(partition);
+    running.delete(partition);
+    work?.stop.abort();
+    await work?.done;
+  }
+
+  const leaseTrouble = (error: unknown) => logger.warn({ err: error }, 'leases cannot be renewed');
+  const leases = new Leases({
+    url,
+    service: name,
+    partitions,
+    onAcquired: start,
+    onReleased: end,
+    onError: leaseTrouble,
+  });
+
+  metrics.gauge('pipeline_queue_commands', 'Requests that wait for their transaction.', [], (set) =>
+    set(pipeline.queued),
+  );
+  metrics.gauge('leases_held', 'Partitions that this instance works on.', [], (set) => set(leases.held));
+  metrics.gauge(
+    'processor_lag_events',
+    'Events of the source log, as far as heard of, that this service has not applied yet.',
+    ['source', 'partition'],
+    (set) => {
+      for (const [source, log] of logs) {
+        for (let partition = 0; partition < partitions; partition += 1) {
+          set(Math.max(0, log.seen(partition) - progress.applied(source, partition)), { source, partition });
+        }
+      }
+    },
+  );
+  return leases;
+}

@@ -1,0 +1,190 @@
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { Socket } from 'node:net';
+import fastifySwagger from '@fastify/swagger';
+import fastifySwaggerUi from '@fastify/swagger-ui';
+import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox';
+import { Problem } from '@stream-processing/contracts/problems.ts';
+import Fastify, {
+  type FastifyError,
+  type FastifyInstance,
+  type FastifyReply,
+  type FastifyRequest,
+  LogController,
+  type RawServerDefault,
+} from 'fastify';
+import type { Logger } from 'pino';
+import { parseExactly } from './json.ts';
+import type { Metrics } from './metrics.ts';
+import manifest from './package.json' with { type: 'json' };
+import { isConnectionLoss } from './sql.ts';
+import { traceFor, traceId } from './trace.ts';
+import { createValidatorCompiler, invalid } from './validation.ts';
+
+export interface HttpOptions {
+  service: string;
+  description: string;
+  logger: Logger;
+  metrics: Metrics;
+  stopping: () => boolean;
+  /** Rejects while the service should get no traffic. */
+  ready: () => Promise<void>;
+}
+
+const BODY_MAX = 64 * 1024;
+const IN_FLIGHT_MAX = 10_000;
+const REQUEST_MS_MAX = 15_000;
+
+export type App = FastifyInstance<
+  RawServerDefault,
+  IncomingMessage,
+  ServerResponse,
+  Logger,
+  TypeBoxTypeProvider
+>;
+
+const METHODS = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS'] as const;
+
+/** A Fastify app with everything that the four services have in common; each adds its own routes. */
+export async function createHttp({ service, description, logger, metrics, stopping, ready }: HttpOptions) {
+  const app: App = Fastify({
+    loggerInstance: logger,
+    logController: new LogController({ disableRequestLogging: true, requestIdLogLabel: 'request_id' }),
+    genReqId: (raw) => traceFor(raw.headers.traceparent),
+    childLoggerFactory: (parent, bindings, options) =>
+      parent.child({ request_id: traceId(String(bindings.request_id)) }, options),
+    bodyLimit: BODY_MAX,
+    requestTimeout: REQUEST_MS_MAX,
+    forceCloseConnections: 'idle',
+    return503OnClosing: false,
+    frameworkErrors: (error, request, reply) => sendProblem(asProblem(error), request, reply as FastifyReply),
+    clientErrorHandler: refuseMalformedHttp,
+  }).withTypeProvider<TypeBoxTypeProvider>();
+
+  app.removeAllContentTypeParsers();
+  app.addContentTypeParser('application/json', { parseAs: 'buffer' }, (_request, body, done) => {
+    try {
+      done(null, parseExactly(decodeUtf8(body as Buffer)));
+    } catch (error) {
+      done(error as Error);
+    }
+  });
+  app.setValidatorCompiler(createValidatorCompiler());
+  // JSON.stringify knows raw literals, which money above 2^46 needs; the schemas of replies serve the documents.
+  app.setSerializerCompiler(() => (reply) => JSON.stringify(reply));
+  app.setErrorHandler<FastifyError>((error, request, reply) =>
+    sendProblem(asProblem(error), request, reply, error),
+  );
+  app.setNotFoundHandler((request, reply) => sendProblem(new Problem('route_not_found'), request, reply));
+
+  watchRequests(app, metrics, stopping);
+  await app.register(fastifySwagger, {
+    openapi: { openapi: '3.1.0', info: { title: service, description, version: manifest.version } },
+  });
+  await app.register(fastifySwaggerUi, { routePrefix: '/docs' });
+
+  const paths = new Set<string>();
+  app.addHook('onRoute', (route) => void paths.add(route.url));
+  const hidden = { schema: { hide: true } };
+  app.get('/openapi.json', hidden, () => app.swagger());
+  app.get('/metrics', hidden, async (_request, reply) =>
+    reply.type(metrics.registry.contentType).send(await metrics.registry.metrics()),
+  );
+  app.get('/health/live', hidden, () => ({ status: 'live' }));
+  app.get('/health/ready', hidden, async () => {
+    await ready();
+    return { status: 'ready' };
+  });
+  // Not the app alone: it is thenable, and an async function that returned it would boot it before its routes are there.
+  return { app, refuseOtherMethods: () => refuseOtherMethods(app, paths) };
+}
+
+/** Answers 405 with `Allow` on every path for the methods that it lacks. */
+function refuseOtherMethods(app: App, paths: Set<string>): void {
+  for (const url of [...paths]) {
+    const known = METHODS.filter((method) => app.hasRoute({ url, method }));
+    app.route({
+      method: METHODS.filter((method) => !known.includes(method)),
+      url,
+      schema: { hide: true },
+      // Before the body is read: it does not matter what was sent.
+      onRequest: (_request, reply, done) => {
+        reply.header('allow', known.join(', '));
+        done(new Problem('method_not_allowed'));
+      },
+      handler: () => {},
+    });
+  }
+}
+
+function watchRequests(app: Pick<App, 'addHook'>, metrics: Metrics, stopping: () => boolean) {
+  let inFlight = 0;
+  app.addHook('onRequest', async (request, reply) => {
+    inFlight += 1;
+    reply.header('x-request-id', traceId(request.id));
+    if (stopping()) {
+      reply.header('connection', 'close');
+      throw new Problem('stopping');
+    }
+    if (inFlight > IN_FLIGHT_MAX && !request.url.startsWith('/health/')) throw new Problem('overloaded');
+  });
+  app.addHook('onResponse', async (request, reply) => {
+    inFlight -= 1;
+    const labels = {
+      route: request.routeOptions.url ?? 'unknown',
+      method: request.method,
+      status: String(reply.statusCode),
+    };
+    metrics.requests.observe(labels, reply.elapsedTime / 1000);
+    request.log.debug({ ...labels, url: request.url, ms: reply.elapsedTime }, 'request answered');
+  });
+}
+
+function asProblem(error: FastifyError | Error): Problem {
+  if (error instanceof Problem) return error;
+  if ('validation' in error && error.validation) return invalid(error.validationContext, error.validation);
+  const code = 'code' in error ? String(error.code) : '';
+  if (code === 'FST_ERR_CTP_INVALID_MEDIA_TYPE') return new Problem('unsupported_media_type');
+  if (code === 'FST_ERR_CTP_BODY_TOO_LARGE')
+    return new Problem('body_too_large', `At most ${BODY_MAX} bytes.`);
+  if ('statusCode' in error && typeof error.statusCode === 'number' && error.statusCode < 500) {
+    return new Problem('invalid_request', error.message);
+  }
+  if (isConnectionLoss(error)) return new Problem('unavailable');
+  return new Problem('internal_error', 'The service failed; its log tells why under this request id.');
+}
+
+function sendProblem(problem: Problem, request: FastifyRequest, reply: FastifyReply, cause?: Error) {
+  if (problem.status >= 500) {
+    const level = problem.code === 'internal_error' ? 'error' : 'warn';
+    request.log[level]({ err: cause ?? problem, code: problem.code, url: request.url }, 'request failed');
+  }
+  if (problem.retry_after !== undefined) reply.header('retry-after', problem.retry_after);
+  return reply.code(problem.status).type('application/problem+json').send(JSON.stringify(problem));
+}
+
+/** What never became a request: Node's parser or a time-out refused it. */
+function refuseMalformedHttp(error: Error & { code?: string }, socket: Socket): void {
+  if (error.code === 'ECONNRESET' || !socket.writable) return void socket.destroy();
+  const problem = new Problem(
+    error.code === 'HPE_HEADER_OVERFLOW'
+      ? 'headers_too_large'
+      : error.code === 'ERR_HTTP_REQUEST_TIMEOUT'
+        ? 'request_timeout'
+        : 'invalid_request',
+  );
+  const body = JSON.stringify(problem);
+  socket.end(
+    `HTTP/1.1 ${problem.status} ${problem.status}\r\nContent-Type: application/problem+json\r\n` +
+      `Content-Length: ${Buffer.byteLength(body)}\r\nConnection: close\r\n\r\n${body}`,
+  );
+}
+
+const utf8 = new TextDecoder('utf-8', { fatal: true });
+
+function decodeUtf8(body: Buffer): string {
+  try {
+    return utf8.decode(body);
+  } catch {
+    throw new Problem('malformed_json', 'The body is not valid UTF-8.');
+  }
+}

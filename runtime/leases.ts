@@ -1,0 +1,112 @@
+/**
+ * Which instance of a service works on which partition: PostgreSQL advisory locks on one lasting connection. Leases
+ * are for efficiency only; correctness is the compare-and-set of the cursors. Every instance holds a shared
+ * `member` lock, so each can count the members and take its even share; a dead instance's locks vanish with its
+ * connection.
+ */
+import { SERVICES, type ServiceName } from '@stream-processing/contracts/names.ts';
+import { repeat } from './repeat.ts';
+import { connect, type Sql, schemaOf } from './sql.ts';
+
+export interface LeaseOptions {
+  url: string;
+  service: ServiceName;
+  partitions: number;
+  onAcquired: (partition: number) => void;
+  /** Must resolve when work on the partition has ended; then another instance may take it. */
+  onReleased: (partition: number) => Promise<void>;
+  onError: (error: unknown) => void;
+  tickMs?: number;
+}
+
+const TICK_MS = 1000;
+// First key of the advisory locks; the second is MEMBER or the partition + 1.
+const LOCK_CLASS = 0x5350_0000;
+const MEMBER = 0;
+
+export class Leases {
+  readonly #options: LeaseOptions;
+  readonly #lockClass: number;
+  readonly #sql: Sql;
+  readonly #held = new Set<number>();
+  readonly #closing = new AbortController();
+  #ticking: Promise<void> = Promise.resolve();
+  #member = false;
+
+  constructor(options: LeaseOptions) {
+    this.#options = options;
+    this.#lockClass = LOCK_CLASS + SERVICES.indexOf(options.service);
+    this.#sql = connect(options.url, {
+      max: 1,
+      name: `${options.service} leases`,
+      schema: schemaOf(options.service),
+      lasting: true,
+      onclose: () => void this.#dropAll(),
+    });
+  }
+
+  /** Resolves after the first round, when a lone instance holds everything. */
+  async start(): Promise<void> {
+    await this.#tick();
+    this.#ticking = repeat(
+      this.#options.tickMs ?? TICK_MS,
+      this.#closing.signal,
+      () => this.#tick(),
+      this.#options.onError,
+    );
+  }
+
+  get held(): number {
+    return this.#held.size;
+  }
+
+  /** Another instance was seen at work on this partition. */
+  async release(partition: number): Promise<void> {
+    if (!this.#held.delete(partition)) return;
+    await this.#options.onReleased(partition);
+    await this.#sql`select pg_advisory_unlock(${this.#lockClass}::int, ${partition + 1}::int)`;
+  }
+
+  async close(): Promise<void> {
+    this.#closing.abort();
+    await this.#ticking;
+    await Promise.all([...this.#held].map((partition) => this.#options.onReleased(partition)));
+    this.#held.clear();
+    await this.#sql.end({ timeout: 5 });
+  }
+
+  async #tick(): Promise<void> {
+    const { partitions, onAcquired } = this.#options;
+    const share = Math.ceil(partitions / (await this.#countMembers()));
+    for (const partition of [...this.#held].slice(share)) await this.release(partition);
+    for (let partition = 0; partition < partitions && this.#held.size < share; partition += 1) {
+      if (this.#closing.signal.aborted) return;
+      if (this.#held.has(partition)) continue;
+      const [row] = await this.#sql<{ got: boolean }[]>`
+        select pg_try_advisory_lock(${this.#lockClass}::int, ${partition + 1}::int) as got`;
+      if (!row!.got) continue;
+      this.#held.add(partition);
+      onAcquired(partition);
+    }
+  }
+
+  async #countMembers(): Promise<number> {
+    if (!this.#member) {
+      await this.#sql`select pg_advisory_lock_shared(${this.#lockClass}::int, ${MEMBER}::int)`;
+      this.#member = true;
+    }
+    const [row] = await this.#sql<{ members: number }[]>`
+      select count(*)::int as members from pg_locks
+      where locktype = 'advisory' and classid = ${this.#lockClass}::int::oid and objid = ${MEMBER}::int::oid
+        and database = (select oid from pg_database where datname = current_database())`;
+    return Math.max(1, row!.members);
+  }
+
+  /** The connection is gone and the locks with it: stop everything before asking for them again. */
+  async #dropAll(): Promise<void> {
+    this.#member = false;
+    const lost = [...this.#held];
+    this.#held.clear();
+    await Promise.all(lost.map((partition) => this.#options.onReleased(partition)));
+  }
+}

@@ -1,0 +1,44 @@
+/**
+ * The event log as services see it. A log is what one service publishes: `partitions` lists of events, each with
+ * dense positions 1, 2, 3 …; `partition = user_id mod partitions`, the same in every log.
+ */
+
+/** An event on its way into the log of the service that decided it. */
+export interface NewEvent {
+  type: string;
+  user_id: number;
+  data: object;
+}
+
+export interface LogEvent extends NewEvent {
+  partition: number;
+  position: number;
+  /** `traceparent` of the request that caused it. */
+  trace: string | null;
+  created_at: Date;
+}
+
+/** The port through which a consumer follows one other service's log. Adapters pass test/log-port.ts. */
+export interface LogReader {
+  /** At most `max` events with positions above `after`, in order; empty at the end of the log. */
+  read(partition: number, after: number, max: number): Promise<LogEvent[]>;
+  /** Position of the newest event, 0 when there is none. Never older than the moment of the call. */
+  end(partition: number): Promise<number>;
+  /** Resolves when the log is known to hold events above `after`, or on abort. A lost wake-up costs one poll interval. */
+  wait(partition: number, after: number, signal: AbortSignal): Promise<void>;
+  /** The newest position heard of so far, without asking. */
+  seen(partition: number): number;
+  /** Makes `wait` resolve: somebody learned in another way that the log reaches `position`. */
+  hint(partition: number, position: number): void;
+  close(): Promise<void>;
+}
+
+/** The service that publishes the log has never started: there is nothing to read from, yet. */
+export class LogMissing extends Error {}
+
+export function partitionOf(user_id: number, partitions: number): number {
+  return user_id % partitions;
+}
+
+/** Positions by partition, as one commit moved them. */
+export type Positions = Map<number, number>;

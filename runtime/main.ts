@@ -1,0 +1,76 @@
+import pino, { type Logger } from 'pino';
+import { Bus } from './announcements.ts';
+import { readConfig } from './config.ts';
+import type { ServiceDefinition } from './definition.ts';
+import type { Decision } from './pipeline.ts';
+import { type RunningService, startService } from './service.ts';
+import { StartupError } from './startup-error.ts';
+
+const STOP_MS_MAX = 40_000;
+
+/** Runs one service in a process of its own until SIGINT or SIGTERM. */
+export async function runAlone<State, Command, D extends Decision>(
+  definition: ServiceDefinition<State, Command, D>,
+  env: NodeJS.ProcessEnv,
+): Promise<void> {
+  await runUntilStopped(async () => {
+    const config = readConfig(env);
+    const service = await startService(definition, {
+      config,
+      bus: new Bus(),
+      logger: createLogger(config.logLevel),
+    });
+    console.log(`${service.name} on ${service.url} ready`);
+    return () => stopServices([service]);
+  });
+}
+
+/** JSON lines on standard error; standard output is for people. */
+export function createLogger(level: string): Logger {
+  return pino(
+    { level, base: null, timestamp: pino.stdTimeFunctions.isoTime },
+    pino.destination({ fd: 2, sync: false }),
+  );
+}
+
+/** All stop accepting first: what a request still waits for may be in another service's hands. */
+export async function stopServices(services: RunningService[]): Promise<void> {
+  await Promise.all(services.map((service) => service.stopAccepting()));
+  await Promise.all(services.map((service) => service.stop()));
+}
+
+/**
+ * Starts, then stops gracefully on the first SIGINT or SIGTERM; a second one, or a stop that takes too long, ends the
+ * process at once. Nothing is lost by that: the next start goes on from what was committed.
+ */
+export async function runUntilStopped(start: () => Promise<() => Promise<void>>): Promise<void> {
+  let signalled: (() => void) | undefined;
+  const stopRequested = new Promise<void>((resolve) => {
+    signalled = resolve;
+  });
+  let signals = 0;
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+    process.on(signal, () => {
+      signals += 1;
+      // A terminal's Ctrl-C arrives twice: from the terminal and from npm.
+      if (signals > 2) process.exit(1);
+      signalled?.();
+    });
+  }
+  try {
+    const starting = start();
+    await Promise.race([starting, stopRequested]);
+    const stop = await starting;
+    await stopRequested;
+    setTimeout(() => {
+      console.error(`not stopped within ${STOP_MS_MAX / 1000} s, leaving`);
+      process.exit(1);
+    }, STOP_MS_MAX).unref();
+    await stop();
+    process.exit(0);
+  } catch (error) {
+    if (!(error instanceof StartupError)) throw error;
+    console.error(error.message);
+    process.exit(1);
+  }
+}

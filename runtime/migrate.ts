@@ -1,0 +1,83 @@
+import { fileURLToPath } from 'node:url';
+import Postgrator from 'postgrator';
+import { codeOf, connect, schemaOf, type Tx } from './sql.ts';
+import { StartupError } from './startup-error.ts';
+
+/** What is fixed when an installation is created. */
+export interface Installation {
+  /** Shards of users; the same in every service and for ever. */
+  partitions: number;
+  /** ISO 4217. */
+  currency: string;
+}
+
+/**
+ * Brings a service's schema up to date in one transaction: first the tables that the runtime needs, then the
+ * service's own, each from numbered SQL files. Instances that start together wait for one another.
+ */
+export async function migrate(url: string, service: string, migrations: URL, installation: Installation) {
+  const schema = schemaOf(service);
+  const sql = connect(url, { max: 1, name: `${service} migration`, schema, lasting: true });
+  try {
+    await sql.begin(async (tx) => {
+      await tx`select pg_advisory_xact_lock(hashtext('stream-processing migration'))`;
+      await tx`create schema if not exists ${tx(schema)}`;
+      await runFiles(tx, schema, new URL('./migrations/', import.meta.url), 'runtime_migration');
+      await runFiles(tx, schema, migrations, 'migration');
+      await createReader(tx, schema);
+      await keepInstallation(tx, installation);
+    });
+  } finally {
+    await sql.end({ timeout: 5 });
+  }
+}
+
+/** The role through which other services read this service's log, and nothing else. */
+export function readerRole(service: string): string {
+  return `${schemaOf(service)}_log_reader`;
+}
+
+async function runFiles(tx: Tx, schema: string, folder: URL, table: string) {
+  const postgrator = new Postgrator({
+    driver: 'pg',
+    currentSchema: schema,
+    migrationPattern: `${fileURLToPath(folder)}*.sql`,
+    schemaTable: table,
+    execQuery: async (query) => ({ rows: await tx.unsafe(query) }),
+    execSqlScript: async (script) => void (await tx.unsafe(script)),
+  });
+  await postgrator.migrate();
+}
+
+async function createReader(tx: Tx, schema: string) {
+  const role = `${schema}_log_reader`;
+  try {
+    const [known] = await tx`select 1 from pg_roles where rolname = ${role}`;
+    if (!known) await tx`create role ${tx(role)} nologin`;
+    await tx`grant usage on schema ${tx(schema)} to ${tx(role)}`;
+    await tx`grant select on log, log_head to ${tx(role)}`;
+    await tx`grant ${tx(role)} to current_user`;
+  } catch (error) {
+    if (codeOf(error) !== '42501') throw error;
+    throw new StartupError(
+      `the database user may not create or grant the role ${role}: give it CREATEROLE, or let an administrator run ` +
+        `"create role ${role} nologin; grant ${role} to <that user> with admin option"`,
+    );
+  }
+}
+
+/** Writes the fixed settings at the first start and refuses others later: users would change their partition. */
+async function keepInstallation(tx: Tx, installation: Installation) {
+  for (const [setting, value] of Object.entries(installation)) {
+    await tx`insert into installation values (${setting}, ${String(value)}) on conflict do nothing`;
+    const [kept] = await tx<{ value: string }[]>`select value from installation where setting = ${setting}`;
+    if (kept!.value !== String(value)) {
+      throw new StartupError(
+        `${setting.toUpperCase()} is ${value}, but this installation was created with ${kept!.value}, and that is fixed`,
+      );
+    }
+  }
+  await tx`
+    insert into log_head (partition) select generate_series(0, ${installation.partitions - 1}::int)
+    on conflict do nothing`;
+}

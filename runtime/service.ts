@@ -1,0 +1,163 @@
+import type { AddressInfo } from 'node:net';
+import type { ServiceName } from '@stream-processing/contracts/names.ts';
+import type { Logger } from 'pino';
+import { type Announcement, Announcer, type Bus, listen } from './announcements.ts';
+import { type Config, databaseUrl, settingOf } from './config.ts';
+import { createCursors } from './cursors.ts';
+import type { Room, ServiceDefinition } from './definition.ts';
+import { followLogs } from './follow.ts';
+import { createHttp } from './http.ts';
+import { type LogReader, partitionOf } from './log.ts';
+import { postgresLog } from './log-postgres.ts';
+import { createMetrics } from './metrics.ts';
+import { migrate } from './migrate.ts';
+import { type Committed, type Decision, Pipeline } from './pipeline.ts';
+import { Progress } from './progress.ts';
+import { connect, schemaOf } from './sql.ts';
+import { asStartupError } from './startup-error.ts';
+
+export interface RunningService {
+  name: ServiceName;
+  url: string;
+  /** Readiness off, no new connections; resolves when every accepted request is answered. */
+  stopAccepting(): Promise<void>;
+  /** After stopAccepting: ends the processors, the pipeline and the connections. */
+  stop(): Promise<void>;
+}
+
+export interface ServiceContext {
+  config: Config;
+  /** Shared by the services of one process. */
+  bus: Bus;
+  logger: Logger;
+}
+
+const READ_CONNECTIONS = 4;
+
+export async function startService<State, Command, D extends Decision>(
+  definition: ServiceDefinition<State, Command, D>,
+  context: ServiceContext,
+): Promise<RunningService> {
+  // What was opened, newest first, which is the order to close it in.
+  const closers: (() => Promise<unknown>)[] = [];
+  const close = async () => {
+    for (const closer of closers.splice(0)) await closer();
+  };
+  try {
+    return await open(definition, context, closers, close);
+  } catch (error) {
+    await close();
+    throw error;
+  }
+}
+
+async function open<State, Command, D extends Decision>(
+  definition: ServiceDefinition<State, Command, D>,
+  { config, bus, logger: parentLogger }: ServiceContext,
+  closers: (() => Promise<unknown>)[],
+  close: () => Promise<void>,
+): Promise<RunningService> {
+  const { name, follows } = definition;
+  const { partitions, currency } = config.installation;
+  const url = databaseUrl(config, name);
+  const schema = schemaOf(name);
+  const logger = parentLogger.child({ service: name });
+  const metrics = createMetrics(name);
+
+  await migrate(url, name, definition.migrations, config.installation).catch((error) => {
+    throw asStartupError(error, `the PostgreSQL of ${name} (DATABASE_URL) at ${hostOf(url)}`);
+  });
+  const sql = connect(url, { max: READ_CONNECTIONS, name, schema });
+  closers.unshift(() => sql.end({ timeout: 5 }));
+  const writeSql = connect(url, { max: 1, name: `${name} pipeline`, schema, lasting: true, writes: true });
+  closers.unshift(() => writeSql.end({ timeout: 5 }));
+
+  await createCursors(sql, follows, partitions);
+  await listen(sql, name, bus);
+  const announcer = new Announcer(name, sql, bus);
+  closers.unshift(() => announcer.close());
+  const logs = new Map<ServiceName, LogReader>(
+    follows.map((source) => [
+      source,
+      postgresLog({ url: databaseUrl(config, source), service: source, reader: name, bus }),
+    ]),
+  );
+  closers.unshift(() => Promise.all([...logs.values()].map((log) => log.close())));
+  const progress = new Progress(name, sql, bus, logs);
+  closers.unshift(() => progress.close());
+  await progress.refresh();
+
+  const listeners: ((decisions: D[]) => void)[] = [];
+  const pipeline = new Pipeline<State, Command, D>({
+    sql: writeSql,
+    partitions,
+    work: definition.work(config.installation),
+    onCommit(committed) {
+      announcer.announce(newsOf(committed));
+      for (const listener of listeners) listener(committed.decisions);
+    },
+    observe(batch) {
+      metrics.batchSize.observe(batch.commands);
+      metrics.batchSeconds.observe(batch.seconds);
+    },
+  });
+  closers.unshift(() => pipeline.close());
+  const leases = followLogs(definition, { url, partitions, sql, logs, pipeline, progress, logger, metrics });
+  closers.unshift(() => leases.close());
+
+  const room: Room<State, Command, D> = {
+    pipeline,
+    sql,
+    currency,
+    logger,
+    metrics,
+    freshFor: (user_id) => progress.fresh(partitionOf(user_id, partitions)),
+    onDecisions: (listener) => void listeners.push(listener),
+    onElsewhere(listener) {
+      const stopHearing = bus.on(name, (_news, where) => where === 'elsewhere' && listener());
+      closers.unshift(async () => stopHearing());
+    },
+  };
+  let stopping = false;
+  const { app, refuseOtherMethods } = await createHttp({
+    service: name,
+    description: definition.description,
+    logger,
+    metrics,
+    stopping: () => stopping,
+    ready: async () => void (await sql`select 1`),
+  });
+  closers.unshift(() => app.close());
+  definition.routes(app, room);
+  refuseOtherMethods();
+
+  await leases.start();
+  const wanted = config.ports[name];
+  await app.listen({ host: config.host, port: wanted }).catch((error) => {
+    throw asStartupError(error, `${settingOf(name, 'PORT')} ${config.host}:${wanted}`);
+  });
+  const { port } = app.server.address() as AddressInfo;
+  logger.info({ port, partitions: leases.held }, 'started');
+  const host = config.host.includes(':') ? `[${config.host}]` : config.host;
+  return {
+    name,
+    url: `http://${host}:${port}`,
+    async stopAccepting() {
+      stopping = true;
+      await app.close();
+    },
+    stop: close,
+  };
+}
+
+function newsOf({ log, moves }: Committed<unknown>): Announcement[] {
+  return [
+    ...[...log].map(([partition, position]): Announcement => ({ of: 'log', partition, position })),
+    ...moves.map((move): Announcement => ({ of: move.source, partition: move.partition, position: move.to })),
+  ];
+}
+
+function hostOf(url: string): string {
+  const { hostname, port, pathname } = new URL(url);
+  return `${hostname}:${port || 5432}${pathname}`;
+}

@@ -1,0 +1,90 @@
+import type { Locale } from '@stream-processing/contracts/names.ts';
+import type { Installation } from '@stream-processing/runtime/migrate.ts';
+import type { Work } from '@stream-processing/runtime/pipeline.ts';
+import { column, type Tx } from '@stream-processing/runtime/sql.ts';
+import { apply, type Command, type Decision, decide, type State } from './decide.ts';
+import { type Account, systemAccountId } from './ledger.ts';
+
+export function work(installation: Installation): Work<State, Command, Decision> {
+  return { load: (tx, commands) => load(tx, commands, installation), decide, apply, save };
+}
+
+interface Row {
+  id: bigint;
+  kind: Account['kind'];
+  locale: Locale | null;
+  balance: bigint;
+  sequence: bigint;
+}
+
+/** Locks the accounts in ascending order, system accounts first, so that two writers never wait crosswise. */
+async function load(tx: Tx, commands: Command[], { partitions, currency }: Installation): Promise<State> {
+  const ids = new Set(commands.flatMap((command) => accountsOf(command, partitions)));
+  const rows = await tx<
+    Row[]
+  >`select * from accounts where id = any(${[...ids]}::bigint[]) order by id for update`;
+  const accounts = rows.map((row) => ({ ...row, id: Number(row.id), sequence: Number(row.sequence) }));
+  return { partitions, currency, accounts: new Map(accounts.map((account) => [account.id, account])) };
+}
+
+function accountsOf(command: Command, partitions: number): number[] {
+  const partition = command.user_id % partitions;
+  switch (command.type) {
+    case 'OpenAccount':
+    case 'FindAccount':
+      return [command.user_id];
+    case 'Deposit':
+    case 'Withdraw':
+      return [command.user_id, systemAccountId('cash', partition)];
+    case 'PayOrder':
+      return [command.user_id, systemAccountId('revenue', partition)];
+  }
+}
+
+async function save(tx: Tx, state: State, decisions: Decision[]): Promise<void> {
+  const changed = new Map<number, Account>();
+  const opened = new Map<number, Account>();
+  for (const decision of decisions) {
+    if (decision.outcome === 'opened') opened.set(decision.account.id, decision.account);
+    for (const account of decision.transfer ? [decision.transfer.debited, decision.transfer.credited] : []) {
+      // Its first transfer brings a system account into being; a user's account was opened before.
+      (account.sequence === 1 && account.kind !== 'user' ? opened : changed).set(account.id, account);
+    }
+  }
+  // Of each account only the newest state counts.
+  const rows = (ids: Iterable<number>) => [...ids].map((id) => state.accounts.get(id)!);
+  const fresh = rows(opened.keys());
+  const updated = rows([...changed.keys()].filter((id) => !opened.has(id)));
+  const transfers = decisions.flatMap((decision) => decision.transfer ?? []);
+  // Sent together, run in this order: accounts before the transfers that name them.
+  await Promise.all([
+    fresh.length > 0 &&
+      tx`
+        insert into accounts (id, kind, locale, balance, sequence)
+        select * from unnest(
+          ${fresh.map((a) => a.id)}::bigint[], ${fresh.map((a) => a.kind)}::text[], ${fresh.map((a) => a.locale)}::text[],
+          ${column(fresh.map((a) => a.balance))}::bigint[], ${fresh.map((a) => a.sequence)}::bigint[]
+        )`,
+    updated.length > 0 &&
+      tx`
+        update accounts a set balance = n.balance, sequence = n.sequence
+        from unnest(
+          ${updated.map((a) => a.id)}::bigint[], ${column(updated.map((a) => a.balance))}::bigint[],
+          ${updated.map((a) => a.sequence)}::bigint[]
+        ) as n (id, balance, sequence)
+        where a.id = n.id`,
+    transfers.length > 0 &&
+      tx`
+        insert into transfers (
+          kind, order_id, amount, debit_account, debit_sequence, debit_balance,
+          credit_account, credit_sequence, credit_balance, created_at
+        )
+        select * from unnest(
+          ${transfers.map((t) => t.kind)}::text[], ${transfers.map((t) => t.order_id)}::bigint[],
+          ${column(transfers.map((t) => t.amount))}::bigint[], ${transfers.map((t) => t.debited.id)}::bigint[],
+          ${transfers.map((t) => t.debited.sequence)}::bigint[], ${column(transfers.map((t) => t.debited.balance))}::bigint[],
+          ${transfers.map((t) => t.credited.id)}::bigint[], ${transfers.map((t) => t.credited.sequence)}::bigint[],
+          ${column(transfers.map((t) => t.credited.balance))}::bigint[], ${column(transfers.map((t) => t.created_at))}::timestamptz[]
+        )`,
+  ]);
+}

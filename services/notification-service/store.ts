@@ -1,0 +1,42 @@
+import type { Locale } from '@stream-processing/contracts/names.ts';
+import { nextIds } from '@stream-processing/runtime/ids.ts';
+import type { Work } from '@stream-processing/runtime/pipeline.ts';
+import { column, type Tx } from '@stream-processing/runtime/sql.ts';
+import { apply, type Command, type Decision, decide, type State } from './decide.ts';
+
+export const work: Work<State, Command, Decision> = { load, decide, apply, save };
+
+/** Nothing to lock: what is known of a user never changes, and a notification is only ever added. */
+async function load(tx: Tx, commands: Command[]): Promise<State> {
+  const writing = commands.filter((command) => command.type !== 'RememberUser');
+  const wanted = [...new Set(writing.map((command) => command.user_id))];
+  const [users, ids] = await Promise.all([
+    tx<
+      { id: bigint; email: string; locale: Locale }[]
+    >`select * from known_users where id = any(${wanted}::bigint[])`,
+    nextIds<Command>(tx, 'notification_id', writing),
+  ]);
+  return { users: new Map(users.map((row) => [Number(row.id), { ...row, id: Number(row.id) }])), ids };
+}
+
+async function save(tx: Tx, _state: State, decisions: Decision[]): Promise<void> {
+  const users = decisions.flatMap((decision) => decision.user ?? []);
+  const written = decisions.flatMap((decision) => decision.notification ?? []);
+  await Promise.all([
+    users.length > 0 &&
+      tx`
+        insert into known_users (id, email, locale)
+        select * from unnest(
+          ${users.map((u) => u.id)}::bigint[], ${users.map((u) => u.email)}::text[], ${users.map((u) => u.locale)}::text[]
+        )`,
+    written.length > 0 &&
+      tx`
+        insert into notifications (id, user_id, order_id, email, subject, body, created_at)
+        select * from unnest(
+          ${written.map((n) => n.id)}::bigint[], ${written.map((n) => n.user_id)}::bigint[],
+          ${written.map((n) => n.order_id)}::bigint[], ${written.map((n) => n.email)}::text[],
+          ${written.map((n) => n.subject)}::text[], ${written.map((n) => n.body)}::text[],
+          ${column(written.map((n) => n.created_at))}::timestamptz[]
+        )`,
+  ]);
+}

@@ -1,0 +1,16 @@
+import type { ServiceDefinition } from '@stream-processing/runtime/definition.ts';
+import { routes } from './api.ts';
+import type { Command, Decision, State } from './decide.ts';
+import { inbox } from './inbox.ts';
+import { work } from './store.ts';
+
+/** Takes orders, publishes them, and settles them by what billing decided. */
+export const orderService: ServiceDefinition<State, Command, Decision> = {
+  name: 'order-service',
+  description: 'Orders: placed against the prepaid account of their user.',
+  migrations: new URL('./migrations/', import.meta.url),
+  follows: ['user-service', 'billing-service'],
+  work: () => work,
+  inbox,
+  routes,
+};

@@ -1,0 +1,59 @@
+import type { Locale } from '@stream-processing/contracts/names.ts';
+import { nextIds } from '@stream-processing/runtime/ids.ts';
+import type { Work } from '@stream-processing/runtime/pipeline.ts';
+import { column, type Tx } from '@stream-processing/runtime/sql.ts';
+import { apply, type Command, type Decision, decide, type Order, type State } from './decide.ts';
+import { type OrderRow, toOrder } from './rows.ts';
+
+export const work: Work<State, Command, Decision> = { load, decide, apply, save };
+
+async function load(tx: Tx, commands: Command[]): Promise<State> {
+  const placed = commands.filter((command) => command.type === 'PlaceOrder');
+  const settled = commands.filter((command) => command.type === 'SettleOrder');
+  const wanted = [...new Set([...placed, ...settled].map((command) => command.user_id))];
+  const [users, orders, ids] = await Promise.all([
+    tx<{ id: bigint; locale: Locale }[]>`select * from known_users where id = any(${wanted}::bigint[])`,
+    settled.length === 0
+      ? []
+      : tx<OrderRow[]>`
+          select * from orders where id = any(${settled.map((command) => command.result.order_id)}::bigint[])
+          order by id for update`,
+    nextIds<Command>(tx, 'order_id', placed),
+  ]);
+  return {
+    users: new Map(users.map((row) => [Number(row.id), { id: Number(row.id), locale: row.locale }])),
+    orders: new Map(orders.map((row) => [Number(row.id), toOrder(row)])),
+    ids,
+  };
+}
+
+async function save(tx: Tx, _state: State, decisions: Decision[]): Promise<void> {
+  const users = decisions.flatMap((decision) => decision.user ?? []);
+  const placed = decisions.flatMap((decision) => (decision.outcome === 'placed' ? decision.order : []));
+  const settled = decisions.flatMap((decision) => (decision.outcome === 'settled' ? decision.order : []));
+  await Promise.all([
+    users.length > 0 &&
+      tx`
+        insert into known_users (id, locale)
+        select * from unnest(${users.map((u) => u.id)}::bigint[], ${users.map((u) => u.locale)}::text[])`,
+    placed.length > 0 && insertOrders(tx, placed),
+    settled.length > 0 &&
+      tx`
+        update orders o set status = n.status, message = n.message
+        from unnest(
+          ${settled.map((o) => o.id)}::bigint[], ${settled.map((o) => o.status)}::text[],
+          ${settled.map((o) => o.message)}::text[]
+        ) as n (id, status, message)
+        where o.id = n.id and o.status = 'pending'`,
+  ]);
+}
+
+function insertOrders(tx: Tx, orders: Order[]) {
+  return tx`
+    insert into orders (id, user_id, price, status, created_at)
+    select * from unnest(
+      ${orders.map((o) => o.id)}::bigint[], ${orders.map((o) => o.user_id)}::bigint[],
+      ${column(orders.map((o) => o.price))}::bigint[], ${orders.map((o) => o.status)}::text[],
+      ${column(orders.map((o) => o.created_at))}::timestamptz[]
+    )`;
+}

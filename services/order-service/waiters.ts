@@ -1,0 +1,100 @@
+import type { Room } from '@stream-processing/runtime/definition.ts';
+import type { Command, Decision, Order, State } from './decide.ts';
+import { findFinal } from './views.ts';
+
+const WAITERS_MAX = 10_000;
+
+/**
+ * Requests that wait for the final status of their order. This instance's own commits wake them; for what other
+ * instances settle, one query asks for all waiting ids after a wake-up, never one query per request.
+ */
+export class Waiters {
+  readonly #waiting = new Map<number, Set<(order: Order) => void>>();
+  readonly #room: Room<State, Command, Decision>;
+  #count = 0;
+  #asking = false;
+  #askAgain = false;
+
+  constructor(room: Room<State, Command, Decision>) {
+    this.#room = room;
+    room.onDecisions((decisions) => {
+      for (const decision of decisions) if (decision.outcome === 'settled') this.#settle(decision.order);
+    });
+    room.onElsewhere(() => void this.#ask());
+    room.metrics.gauge(
+      'order_waiters',
+      'Requests that wait for the final status of their order.',
+      [],
+      (set) => set(this.#count),
+    );
+  }
+
+  /** Begins to wait, best before the order is committed; undefined when too many wait already. */
+  open(order_id: number): Waiter | undefined {
+    if (this.#count >= WAITERS_MAX) return undefined;
+    const waiter = new Waiter(() => this.#forget(order_id, waiter.wake));
+    const here = this.#waiting.get(order_id);
+    if (here) here.add(waiter.wake);
+    else this.#waiting.set(order_id, new Set([waiter.wake]));
+    this.#count += 1;
+    return waiter;
+  }
+
+  #settle(order: Order): void {
+    for (const wake of this.#waiting.get(order.id) ?? []) wake(order);
+  }
+
+  #forget(order_id: number, wake: (order: Order) => void): void {
+    const here = this.#waiting.get(order_id);
+    if (!here?.delete(wake)) return;
+    this.#count -= 1;
+    if (here.size === 0) this.#waiting.delete(order_id);
+  }
+
+  async #ask(): Promise<void> {
+    this.#askAgain = true;
+    if (this.#asking) return;
+    this.#asking = true;
+    try {
+      while (this.#askAgain && this.#waiting.size > 0) {
+        this.#askAgain = false;
+        for (const order of await findFinal(this.#room.sql, [...this.#waiting.keys()])) this.#settle(order);
+      }
+    } catch (error) {
+      // Waiting requests then answer 202 when their time is up.
+      this.#room.logger.warn({ err: error }, 'cannot ask for the orders that requests wait for');
+    } finally {
+      this.#asking = false;
+    }
+  }
+}
+
+/** One request's wait for one order. */
+export class Waiter {
+  readonly #final: Promise<Order>;
+  readonly #close: () => void;
+  wake!: (order: Order) => void;
+
+  constructor(close: () => void) {
+    this.#close = close;
+    this.#final = new Promise((resolve) => {
+      this.wake = resolve;
+    });
+  }
+
+  /** The final order, or undefined when it is not final in time. */
+  async wait(ms: number): Promise<Order | undefined> {
+    let timer: NodeJS.Timeout | undefined;
+    const late = new Promise<undefined>((resolve) => {
+      timer = setTimeout(resolve, ms, undefined);
+    });
+    const order = await Promise.race([this.#final, late]);
+    clearTimeout(timer);
+    this.close();
+    return order;
+  }
+
+  close(): void {
+    this.#close();
+  }
+}

@@ -1,0 +1,26 @@
+import { randomUUID } from 'node:crypto';
+import postgres from 'postgres';
+import { inject, onTestFinished } from 'vitest';
+
+/** A database of one's own on the tests' server; dropped when the test ends. */
+export async function createDatabase(): Promise<string> {
+  const database = await createKeptDatabase();
+  onTestFinished(database.drop);
+  return database.url;
+}
+
+/** The same where several tests share it: whoever made it drops it. */
+export async function createKeptDatabase(): Promise<{ url: string; drop: () => Promise<void> }> {
+  const admin = inject('postgresUrl');
+  const name = `test_${randomUUID().replaceAll('-', '')}`;
+  await run(admin, `create database ${name}`);
+  const url = new URL(admin);
+  url.pathname = `/${name}`;
+  return { url: url.href, drop: () => run(admin, `drop database ${name} with (force)`) };
+}
+
+async function run(url: string, statement: string) {
+  const sql = postgres(url, { max: 1, onnotice: () => {} });
+  await sql.unsafe(statement);
+  await sql.end();
+}

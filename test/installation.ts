@@ -1,0 +1,38 @@
+import { SERVICES, type ServiceName } from '@stream-processing/contracts/names.ts';
+import { Bus } from '@stream-processing/runtime/announcements.ts';
+import type { Config } from '@stream-processing/runtime/config.ts';
+import { createLogger, stopServices } from '@stream-processing/runtime/main.ts';
+import { startService } from '@stream-processing/runtime/service.ts';
+import { billingService } from '../services/billing-service/service.ts';
+import { notificationService } from '../services/notification-service/service.ts';
+import { orderService } from '../services/order-service/service.ts';
+import { userService } from '../services/user-service/service.ts';
+import { Api, type Urls } from './api.ts';
+
+export function testConfig(url: string): Config {
+  return {
+    host: '127.0.0.1',
+    ports: { 'user-service': 0, 'billing-service': 0, 'notification-service': 0, 'order-service': 0 },
+    dataDir: undefined,
+    databaseUrls: Object.fromEntries(SERVICES.map((service) => [service, url])),
+    installation: { partitions: 16, currency: 'RUB' },
+    logLevel: process.env.TEST_LOG_LEVEL ?? 'silent',
+  };
+}
+
+/** The four services in this process, as `npm start` runs them, on free ports. */
+export async function startInstallation(url: string) {
+  const config = testConfig(url);
+  const context = { config, bus: new Bus(), logger: createLogger(config.logLevel) };
+  const services = await Promise.all([
+    startService(userService, context),
+    startService(billingService, context),
+    startService(notificationService, context),
+    startService(orderService, context),
+  ]);
+  const urls = Object.fromEntries(services.map((service) => [service.name, service.url])) as Record<
+    ServiceName,
+    string
+  >;
+  return { api: new Api(urls satisfies Urls), urls, stop: () => stopServices(services) };
+}
