@@ -52,9 +52,7 @@ export class Announcer {
     if (news.length === 0) return;
     this.#bus.emit(this.#service, news, 'here');
     for (const item of news) this.#pending.set(`${item.of} ${item.partition}`, item);
-    this.#sending ??= this.#send().finally(() => {
-      this.#sending = undefined;
-    });
+    this.#sending ??= this.#send();
   }
 
   async close(): Promise<void> {
@@ -66,12 +64,12 @@ export class Announcer {
     while (this.#pending.size > 0) {
       const payloads = encode(this.#bus.id, [...this.#pending.values()]);
       this.#pending.clear();
+      const notify = this
+        .#sql`select pg_notify(${this.#service}, payload) from unnest(${payloads}::text[]) as payload`;
       // A lost notification costs listeners one poll interval, never an event.
-      await this
-        .#sql`select pg_notify(${this.#service}, payload) from unnest(${payloads}::text[]) as payload`.catch(
-        () => {},
-      );
+      await notify.catch(() => {});
     }
+    this.#sending = undefined;
   }
 }
 

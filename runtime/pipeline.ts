@@ -87,6 +87,11 @@ type Fate<D> =
   | { kind: 'refused'; error: unknown }
   | { kind: 'events'; result: EventsResult };
 
+interface Transacted<D> {
+  fates: Fate<D>[];
+  committed: Committed<D>;
+}
+
 const QUEUE_MAX = 4096;
 const BATCH_MAX = 2048;
 const TRIES = 8;
@@ -133,15 +138,15 @@ export class Pipeline<State, Command, D extends Decision> {
 
   #enqueue(unit: Unit<Command, D>): void {
     this.#queue.push(unit);
-    this.#running ??= this.#run().finally(() => {
-      this.#running = undefined;
-    });
+    this.#running ??= this.#run();
   }
 
   async #run(): Promise<void> {
     // Let everything that this turn of the event loop brings share the first transaction.
     await new Promise(setImmediate);
     while (this.#queue.length > 0) await this.#process(this.#take(), TRIES);
+    // In the same breath as the look at the queue: whoever submits next must find that nobody runs.
+    this.#running = undefined;
   }
 
   #take(): Unit<Command, D>[] {
@@ -158,33 +163,39 @@ export class Pipeline<State, Command, D extends Decision> {
 
   async #process(units: Unit<Command, D>[], tries: number): Promise<void> {
     if (units.length === 0) return;
+    let done: Transacted<D>;
     try {
-      const { fates, committed } = await this.#transact(units);
-      this.#options.onCommit(committed);
-      units.forEach((unit, i) => {
-        answer(unit, fates[i]!);
-      });
+      done = await this.#transact(units);
     } catch (error) {
-      if (error instanceof CursorConflict) {
-        const lost = (unit: Unit<Command, D>) =>
-          error.lost.some((m) => m.source === unit.cursor?.source && m.partition === unit.cursor.partition);
-        for (const unit of units.filter(lost)) unit.resolveEvents?.({ applied: 0, stopped: 'conflict' });
-        return this.#process(
-          units.filter((unit) => !lost(unit)),
-          tries,
-        );
-      }
-      if (isTransient(error) && tries > 1) {
-        await pause(TRIES - tries);
-        return this.#process(units, tries - 1);
-      }
-      if (error instanceof Problem || isConnectionLoss(error)) {
-        const problem = error instanceof Problem ? error : new Problem('unavailable');
-        for (const unit of units) answer(unit, refusal(unit, problem));
-        return;
-      }
-      return this.#isolate(units, error);
+      return this.#recover(units, error, tries);
     }
+    this.#options.onCommit(done.committed);
+    units.forEach((unit, i) => {
+      answer(unit, done.fates[i]!);
+    });
+  }
+
+  /** Nothing of these units was committed. */
+  async #recover(units: Unit<Command, D>[], error: unknown, tries: number): Promise<void> {
+    if (error instanceof CursorConflict) {
+      const lost = (unit: Unit<Command, D>) =>
+        error.lost.some((m) => m.source === unit.cursor?.source && m.partition === unit.cursor.partition);
+      for (const unit of units.filter(lost)) unit.resolveEvents?.({ applied: 0, stopped: 'conflict' });
+      return this.#process(
+        units.filter((unit) => !lost(unit)),
+        tries,
+      );
+    }
+    if (isTransient(error) && tries > 1) {
+      await pause(TRIES - tries);
+      return this.#process(units, tries - 1);
+    }
+    if (error instanceof Problem || isConnectionLoss(error)) {
+      const problem = error instanceof Problem ? error : new Problem('unavailable');
+      for (const unit of units) answer(unit, refusal(unit, problem));
+      return;
+    }
+    return this.#isolate(units, error);
   }
 
   /** Some command of this batch cannot be saved: halve until it stands alone, so that only it fails. */
@@ -201,11 +212,11 @@ export class Pipeline<State, Command, D extends Decision> {
     return this.#process([unit], TRIES_ISOLATING);
   }
 
-  async #transact(units: Unit<Command, D>[]): Promise<{ fates: Fate<D>[]; committed: Committed<D> }> {
+  async #transact(units: Unit<Command, D>[]): Promise<Transacted<D>> {
     const { sql, work, partitions, observe } = this.#options;
     const began = performance.now();
     let xid: string | null = null;
-    let finished: { fates: Fate<D>[]; committed: Committed<D> } | undefined;
+    let finished: Transacted<D> | undefined;
     try {
       await sql.begin(async (tx) => {
         const [state, replies] = await Promise.all([

@@ -1,0 +1,104 @@
+import { describe, expect, onTestFinished, test } from 'vitest';
+import { createDatabase } from '../test/database.ts';
+import { logPortSuite } from '../test/log-port.ts';
+import { connectFor, createToy, PARTITIONS, positions, TOY, TOY_SOURCE } from '../test/toy.ts';
+import { Announcer, Bus } from './announcements.ts';
+import { append, type TracedEvent } from './append.ts';
+import { LogMissing } from './log.ts';
+import { postgresLog } from './log-postgres.ts';
+import { readerRole } from './migrate.ts';
+import { connect, type Sql, schemaOf } from './sql.ts';
+
+describe('the log port on PostgreSQL, producer in this process', () => {
+  logPortSuite(() => createLog('here'));
+});
+
+describe('the log port on PostgreSQL, producer in another process', () => {
+  logPortSuite(() => createLog('elsewhere'));
+});
+
+async function createLog(where: 'here' | 'elsewhere') {
+  const { url, sql, bus } = await createToy();
+  const reader = reading(url, bus);
+  const announcer = new Announcer(TOY, sql, where === 'here' ? bus : new Bus());
+  let value = 0;
+  return {
+    reader,
+    async publish(partition: number, count: number, told = true) {
+      const events = Array.from({ length: count }, () => event(partition, ++value));
+      const ends = await sql.begin((tx) => append(tx, events, PARTITIONS, new Date()));
+      if (told) announcer.announce([...ends].map(([p, position]) => ({ of: 'log', partition: p, position })));
+    },
+  };
+}
+
+function reading(url: string, bus: Bus) {
+  const reader = postgresLog({ url, service: TOY, reader: TOY_SOURCE, bus, pollMs: 50 });
+  onTestFinished(() => reader.close());
+  return reader;
+}
+
+function event(user_id: number, value = 0): TracedEvent {
+  return { type: 'Added', user_id, data: { value }, trace: null };
+}
+
+test('a service that has never started has a missing log, not an empty one', async () => {
+  const reader = reading(await createDatabase(), new Bus());
+  await expect(reader.read(0, 0, 1)).rejects.toBeInstanceOf(LogMissing);
+  await expect(reader.end(0)).rejects.toBeInstanceOf(LogMissing);
+});
+
+test('the role of readers may read the log and its heads, and nothing else', async () => {
+  const { url } = await createToy();
+  const sql = connect(url, { max: 1, name: 'reader', schema: schemaOf(TOY), role: readerRole(TOY) });
+  onTestFinished(() => sql.end());
+  expect(await sql`select * from log`).toHaveLength(0);
+  expect(await sql`select * from log_head`).toHaveLength(PARTITIONS);
+  const forbidden = [
+    'select * from counters',
+    'select * from cursor',
+    'select * from idempotency',
+    'delete from log',
+    'update log_head set position = 9',
+  ];
+  for (const statement of forbidden)
+    await expect(sql.unsafe(statement)).rejects.toMatchObject({ code: '42501' });
+});
+
+test('two writers on one partition keep positions dense and ordered, rollbacks leave no gap', async () => {
+  const { url, sql } = await createToy();
+  const reader = reading(url, new Bus());
+  const write = async (writer: Sql) => {
+    for (let i = 0; i < 60; i += 1) {
+      const failing = i % 3 === 2;
+      const written = writer.begin(async (tx) => {
+        await append(tx, [event(1), event(2), event(1), event(0)], PARTITIONS, new Date());
+        if (failing) throw new Error('rolled back');
+      });
+      await (failing ? expect(written).rejects.toThrow('rolled back') : written);
+    }
+  };
+  let writing = true;
+  const watch = async () => {
+    const seen: number[] = [];
+    while (writing || seen.length < (await reader.end(1))) {
+      for (const { position } of await reader.read(1, seen.length, 1000)) seen.push(position);
+    }
+    return seen;
+  };
+  const watched = watch();
+  await Promise.all([write(connectFor(url)), write(connectFor(url))]);
+  writing = false;
+  const dense = Array.from({ length: 160 }, (_, i) => i + 1);
+  expect(await watched).toEqual(dense);
+  expect(await positions(sql, 1)).toEqual(dense);
+  expect(await positions(sql, 2)).toEqual(dense.slice(0, 80));
+});
+
+test('an append that meets no head row is refused', async () => {
+  const { sql } = await createToy();
+  await sql`delete from log_head where partition = 1`;
+  await expect(sql.begin((tx) => append(tx, [event(1)], PARTITIONS, new Date()))).rejects.toThrow(
+    'no head row',
+  );
+});

@@ -1,0 +1,4 @@
+create table counters (
+  user_id bigint primary key,
+  value   bigint not null check (value < 1000)
+);
