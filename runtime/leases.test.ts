@@ -1,0 +1,64 @@
+import { expect, onTestFinished, test } from 'vitest';
+import { createDatabase } from '../test/database.ts';
+import { TOY } from '../test/toy.ts';
+import { until } from '../test/until.ts';
+import { Leases } from './leases.ts';
+import { connect } from './sql.ts';
+
+const PARTITIONS = 8;
+
+function member(url: string) {
+  const working = new Set<number>();
+  const leases = new Leases({
+    url,
+    service: TOY,
+    partitions: PARTITIONS,
+    onAcquired: (partition) => void working.add(partition),
+    onReleased: async (partition) => void working.delete(partition),
+    onError: () => {},
+    tickMs: 20,
+  });
+  onTestFinished(() => leases.close());
+  return { leases, working };
+}
+
+test('a lone instance holds every partition after its first round', async () => {
+  const { leases, working } = member(await createDatabase());
+  await leases.start();
+  expect(working.size).toBe(PARTITIONS);
+});
+
+test('instances share the partitions evenly, no partition twice, and hand over when one comes or goes', async () => {
+  const url = await createDatabase();
+  const members = [member(url), member(url), member(url)];
+  for (const { leases } of members) await leases.start();
+  const sizes = () => members.map(({ working }) => working.size).sort();
+  await until('three instances hold 2, 3 and 3 partitions', () => sizes().join() === '2,3,3');
+  expect(new Set(members.flatMap(({ working }) => [...working])).size).toBe(PARTITIONS);
+
+  await members[0]!.leases.close();
+  await until('the other two hold 4 each', () => sizes().join() === '0,4,4');
+});
+
+test('an instance whose connection dies stops its work, and all partitions are worked on again', async () => {
+  const url = await createDatabase();
+  const members = [member(url), member(url)];
+  for (const { leases } of members) await leases.start();
+  await until('two instances hold 4 partitions each', () =>
+    members.every(({ working }) => working.size === 4),
+  );
+  const admin = connect(url, { max: 1, name: 'test', schema: 'public' });
+  onTestFinished(() => admin.end());
+  const seen = new Set<number>();
+  const before = [...members[0]!.working];
+  await admin`select pg_terminate_backend(pid) from pg_stat_activity where application_name = ${`${TOY} leases`}`;
+  await until('everybody let go', () => {
+    for (const { working } of members) seen.add(working.size);
+    return seen.has(0);
+  });
+  await until(
+    'all partitions are held again',
+    () => members.flatMap(({ working }) => [...working]).length === PARTITIONS,
+  );
+  expect(before).toHaveLength(4);
+});

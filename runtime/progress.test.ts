@@ -1,0 +1,85 @@
+import { expect, onTestFinished, test } from 'vitest';
+import { connectFor, createToy, PARTITIONS, TOY, TOY_SOURCE } from '../test/toy.ts';
+import { append } from './append.ts';
+import { moveCursors } from './cursors.ts';
+import type { LogReader } from './log.ts';
+import { postgresLog } from './log-postgres.ts';
+import { Progress } from './progress.ts';
+
+/** A service that follows its own log: one database serves as source and consumer. */
+async function following(change: (log: LogReader) => LogReader = (log) => log) {
+  const { url, sql, bus } = await createToy();
+  const log = change(postgresLog({ url, service: TOY, reader: TOY_SOURCE, bus, pollMs: 20 }));
+  const progress = new Progress(TOY, sql, bus, new Map([[TOY_SOURCE, log]]));
+  onTestFinished(async () => {
+    await progress.close();
+    await log.close();
+  });
+  const publish = () =>
+    sql.begin((tx) =>
+      append(tx, [{ type: 'Added', user_id: 1, data: {}, trace: null }], PARTITIONS, new Date()),
+    );
+  /** Another process applies the events: only the database tells. */
+  const applyElsewhere = (from: number, to: number) =>
+    connectFor(url).begin((tx) => moveCursors(tx, [{ source: TOY_SOURCE, partition: 1, from, to }]));
+  const applyHere = async (from: number, to: number) => {
+    await applyElsewhere(from, to);
+    bus.emit(TOY, [{ of: TOY_SOURCE, partition: 1, position: to }], 'here');
+  };
+  return { progress, publish, applyHere, applyElsewhere };
+}
+
+test('with nothing to apply a read is fresh at once', async () => {
+  const { progress } = await following();
+  await progress.fresh(1);
+  expect(progress.applied(TOY_SOURCE, 1)).toBe(0);
+});
+
+test.each(['applyHere', 'applyElsewhere'] as const)(
+  'a read waits until what it came after is applied: %s',
+  async (apply) => {
+    const { progress, publish, ...more } = await following();
+    await publish();
+    await publish();
+    let isFresh = false;
+    const reading = progress.fresh(1).then(() => {
+      isFresh = true;
+    });
+    await more[apply](0, 1);
+    await progress.refresh();
+    expect(isFresh).toBe(false);
+    await more[apply](1, 2);
+    await reading;
+    expect(progress.applied(TOY_SOURCE, 1)).toBe(2);
+  },
+);
+
+test('what is published after the read came does not make it wait', async () => {
+  const { progress, publish, applyHere } = await following();
+  await publish();
+  const reading = progress.fresh(1);
+  await applyHere(0, 1);
+  await reading;
+  await publish();
+  expect(progress.applied(TOY_SOURCE, 1)).toBe(1);
+});
+
+test('when it cannot be had in time the read is refused as not fresh, and the log is hinted at its end', async () => {
+  const hints: number[] = [];
+  const { progress, publish } = await following((log) => ({
+    ...log,
+    hint(partition, position) {
+      hints.push(position);
+      log.hint(partition, position);
+    },
+  }));
+  await publish();
+  await expect(progress.fresh(1)).rejects.toMatchObject({ code: 'not_fresh', status: 503, retry_after: 1 });
+  expect(hints).toContain(1);
+  await progress.fresh(0);
+});
+
+test('a log that does not answer in time is refused as not fresh', async () => {
+  const { progress } = await following((log) => ({ ...log, end: () => new Promise(() => {}) }));
+  await expect(progress.fresh(1)).rejects.toMatchObject({ code: 'not_fresh' });
+});
