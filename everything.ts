@@ -30,7 +30,7 @@ await runUntilStopped(async () => {
   ]);
   const services = starts.flatMap((start) => (start.status === 'fulfilled' ? start.value : []));
   const stop = async () => {
-    await stopServices(services);
+    await stopServices(services, context.bus);
     await database?.stop();
   };
   const failed = starts.find((start) => start.status === 'rejected');

@@ -7,6 +7,7 @@
 import { randomUUID } from 'node:crypto';
 import { EventEmitter } from 'node:events';
 import { SERVICES, type ServiceName } from '@stream-processing/contracts/names.ts';
+import { Listener } from './listener.ts';
 import type { Sql } from './sql.ts';
 
 export interface Announcement {
@@ -16,11 +17,12 @@ export interface Announcement {
   position: number;
 }
 
-type Listener = (news: Announcement[], where: 'here' | 'elsewhere') => void;
+type Hear = (news: Announcement[], where: 'here' | 'elsewhere') => void;
 
 /** Shared by the services of one process. */
 export class Bus {
   readonly #emitter = new EventEmitter().setMaxListeners(0);
+  readonly #listeners = new Map<string, Listener>();
   /** Tells this process's own notifications from others'. */
   readonly id: string = randomUUID().slice(0, 8);
 
@@ -28,10 +30,26 @@ export class Bus {
     this.#emitter.emit(service, news, where);
   }
 
-  on(service: ServiceName, listener: Listener): () => void {
-    this.#emitter.on(service, listener);
-    return () => void this.#emitter.off(service, listener);
+  on(service: ServiceName, hear: Hear): () => void {
+    this.#emitter.on(service, hear);
+    return () => void this.#emitter.off(service, hear);
   }
+
+  /** Brings in what other processes announce of `service`, whose database is at `url`. */
+  listen(service: ServiceName, url: string): void {
+    const listener = this.#listeners.get(url) ?? new Listener(url, 'stream-processing wake-ups', this.#hear);
+    this.#listeners.set(url, listener);
+    listener.listen(service);
+  }
+
+  async close(): Promise<void> {
+    await Promise.all([...this.#listeners.values()].map((listener) => listener.close()));
+  }
+
+  readonly #hear = (service: string, payload: string): void => {
+    const { from, news } = decode(payload);
+    if (from !== this.id) this.emit(service as ServiceName, news, 'elsewhere');
+  };
 }
 
 /** Announces one service's commits. While one NOTIFY is under way the next ones merge into a single one. */
@@ -71,14 +89,6 @@ export class Announcer {
     }
     this.#sending = undefined;
   }
-}
-
-/** Passes other processes' announcements of `service` on to the bus; reconnects by itself. */
-export async function listen(sql: Sql, service: ServiceName, bus: Bus): Promise<void> {
-  await sql.listen(service, (payload) => {
-    const { from, news } = decode(payload);
-    if (from !== bus.id) bus.emit(service, news, 'elsewhere');
-  });
 }
 
 // PostgreSQL takes at most 8,000 bytes a payload; an entry is at most about 45.

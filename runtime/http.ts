@@ -121,11 +121,13 @@ function watchRequests(app: Pick<App, 'addHook'>, metrics: Metrics, stopping: ()
   app.addHook('onRequest', async (request, reply) => {
     inFlight += 1;
     reply.header('x-request-id', traceId(request.id));
-    if (stopping()) {
-      reply.header('connection', 'close');
-      throw new Problem('stopping');
-    }
+    if (stopping()) throw new Problem('stopping');
     if (inFlight > IN_FLIGHT_MAX && !request.url.startsWith('/health/')) throw new Problem('overloaded');
+  });
+  app.addHook('onSend', (_request, reply, _payload, done) => {
+    // A kept connection would hold up the stop: its next request finds nobody.
+    if (stopping()) reply.header('connection', 'close');
+    done();
   });
   app.addHook('onResponse', async (request, reply) => {
     inFlight -= 1;

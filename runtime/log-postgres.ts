@@ -1,5 +1,5 @@
 import type { ServiceName } from '@stream-processing/contracts/names.ts';
-import { type Bus, listen } from './announcements.ts';
+import type { Bus } from './announcements.ts';
 import { coalesce } from './coalesce.ts';
 import { type LogEvent, LogMissing, type LogReader } from './log.ts';
 import { readerRole } from './migrate.ts';
@@ -37,17 +37,13 @@ export function postgresLog({ url, service, reader, bus, pollMs = POLL_MS }: Pos
   });
   const ends = new PositionWaits();
   const closing = new AbortController();
-  let listening = false;
 
+  bus.listen(service, url);
   const stopHearing = bus.on(service, (news) => {
     for (const item of news) if (item.of === 'log') ends.reached(item.partition, item.position);
   });
 
   async function look() {
-    if (!listening) {
-      await listen(sql, service, bus);
-      listening = true;
-    }
     for (const head of await sql<Head[]>`select partition, position from log_head`) {
       ends.reached(head.partition, Number(head.position));
     }

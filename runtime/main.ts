@@ -15,13 +15,10 @@ export async function runAlone<State, Command, D extends Decision>(
 ): Promise<void> {
   await runUntilStopped(async () => {
     const config = readConfig(env);
-    const service = await startService(definition, {
-      config,
-      bus: new Bus(),
-      logger: createLogger(config.logLevel),
-    });
+    const bus = new Bus();
+    const service = await startService(definition, { config, bus, logger: createLogger(config.logLevel) });
     console.log(`${service.name} on ${service.url} ready`);
-    return () => stopServices([service]);
+    return () => stopServices([service], bus);
   });
 }
 
@@ -34,9 +31,10 @@ export function createLogger(level: string): Logger {
 }
 
 /** All stop accepting first: what a request still waits for may be in another service's hands. */
-export async function stopServices(services: RunningService[]): Promise<void> {
+export async function stopServices(services: RunningService[], bus: Bus): Promise<void> {
   await Promise.all(services.map((service) => service.stopAccepting()));
   await Promise.all(services.map((service) => service.stop()));
+  await bus.close();
 }
 
 /**

@@ -1,7 +1,7 @@
 import type { AddressInfo } from 'node:net';
 import type { ServiceName } from '@stream-processing/contracts/names.ts';
 import type { Logger } from 'pino';
-import { type Announcement, Announcer, type Bus, listen } from './announcements.ts';
+import { type Announcement, Announcer, type Bus } from './announcements.ts';
 import { type Config, databaseUrl, settingOf } from './config.ts';
 import { createCursors } from './cursors.ts';
 import type { Room, ServiceDefinition } from './definition.ts';
@@ -73,7 +73,7 @@ async function open<State, Command, D extends Decision>(
   closers.unshift(() => writeSql.end({ timeout: 5 }));
 
   await createCursors(sql, follows, partitions);
-  await listen(sql, name, bus);
+  bus.listen(name, url);
   const announcer = new Announcer(name, sql, bus);
   closers.unshift(() => announcer.close());
   const logs = new Map<ServiceName, LogReader>(

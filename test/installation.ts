@@ -34,5 +34,5 @@ export async function startInstallation(url: string) {
     ServiceName,
     string
   >;
-  return { api: new Api(urls satisfies Urls), urls, stop: () => stopServices(services) };
+  return { api: new Api(urls satisfies Urls), urls, stop: () => stopServices(services, context.bus) };
 }

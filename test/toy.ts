@@ -60,7 +60,9 @@ export async function createToy() {
   await migrate(url, TOY, folder, { partitions: PARTITIONS, currency: 'RUB' });
   const sql = connectFor(url);
   await createCursors(sql, [TOY_SOURCE], PARTITIONS);
-  return { url, sql, bus: new Bus() };
+  const bus = new Bus();
+  onTestFinished(() => bus.close());
+  return { url, sql, bus };
 }
 
 export function connectFor(url: string, max = 4): Sql {

@@ -1,0 +1,94 @@
+import { SERVICES } from '@stream-processing/contracts/names.ts';
+import { expect, test } from 'vitest';
+import { databaseUrl, readConfig, settingOf } from './config.ts';
+import { StartupError } from './startup-error.ts';
+
+const URL_1 = 'postgres://one@host:5432/db';
+const URL_2 = 'postgresql://two:secret@host/db';
+
+function complaints(env: Record<string, string>): string[] {
+  try {
+    readConfig(env);
+    return [];
+  } catch (error) {
+    expect(error).toBeInstanceOf(StartupError);
+    return (error as StartupError).message.split('\n');
+  }
+}
+
+test('an empty environment is a complete configuration', () => {
+  expect(readConfig({})).toEqual({
+    host: '127.0.0.1',
+    ports: {
+      'user-service': 8000,
+      'billing-service': 8001,
+      'notification-service': 8002,
+      'order-service': 8003,
+    },
+    dataDir: undefined,
+    databaseUrls: {},
+    installation: { partitions: 16, currency: 'RUB' },
+    logLevel: 'info',
+  });
+});
+
+test('every setting is read', () => {
+  const env = {
+    HOST: '::',
+    USER_PORT: '1',
+    BILLING_PORT: '0',
+    NOTIFICATION_PORT: '65535',
+    ORDER_PORT: '443',
+    DATA_DIR: '/data',
+    DATABASE_URL: URL_1,
+    CURRENCY: 'EUR',
+    PARTITIONS: '1024',
+    LOG_LEVEL: 'silent',
+  };
+  expect(readConfig(env)).toEqual({
+    host: '::',
+    ports: { 'user-service': 1, 'billing-service': 0, 'notification-service': 65_535, 'order-service': 443 },
+    dataDir: '/data',
+    databaseUrls: Object.fromEntries(SERVICES.map((service) => [service, URL_1])),
+    installation: { partitions: 1024, currency: 'EUR' },
+    logLevel: 'silent',
+  });
+});
+
+test.each(SERVICES)('%s can have a database of its own', (service) => {
+  const own = readConfig({ DATABASE_URL: URL_1, [settingOf(service, 'DATABASE_URL')]: URL_2 });
+  for (const other of SERVICES) expect(databaseUrl(own, other)).toBe(other === service ? URL_2 : URL_1);
+});
+
+test.each(SERVICES)('%s alone without a database is told which settings name one', (service) => {
+  expect(() => databaseUrl(readConfig({}), service)).toThrow(
+    new RegExp(`^DATABASE_URL \\(or ${settingOf(service, 'DATABASE_URL')}\\) is missing: .*postgres://`),
+  );
+});
+
+const PORTS = SERVICES.map((service) => settingOf(service, 'PORT'));
+const DATABASES = ['DATABASE_URL', ...SERVICES.map((service) => settingOf(service, 'DATABASE_URL'))];
+const BAD: [names: string[], values: string[]][] = [
+  [['HOST', 'DATA_DIR'], ['']],
+  [PORTS, ['', '-1', '65536', '80.5', '0x50', 'http', ' 80', '1e3', '٣']],
+  [DATABASES, ['host:5432/db', 'http://host/db', 'postgres', 'localhost', '//host/db']],
+  [['PARTITIONS'], ['', '0', '1025', '-1', '1.5', 'many', '1e2', '00000']],
+  [['CURRENCY'], ['', 'rub', 'RUBLE', 'RU', 'R B', '₽', 'RUB\n', 'RUB\nEUR']],
+  [['LOG_LEVEL'], ['', 'INFO', 'verbose', 'warning']],
+];
+const SETTINGS = BAD.flatMap(([names, values]) =>
+  names.flatMap((name) => values.map((value) => ({ name, value }))),
+);
+
+test.each(SETTINGS)('$name="$value" gives one line that names the variable', ({ name, value }) => {
+  expect(complaints({ [name]: value })).toEqual([expect.stringMatching(new RegExp(`^${name}\\b.{5,}`))]);
+});
+
+test('several bad settings are told together, one line each', () => {
+  const lines = complaints({ ORDER_PORT: 'x', CURRENCY: 'x', PARTITIONS: 'x', LOG_LEVEL: 'warn' });
+  expect(lines.map((line) => line.split(':')[0]).sort()).toEqual(['CURRENCY', 'ORDER_PORT', 'PARTITIONS']);
+});
+
+test('a database that is not one is not repeated: it may hold a password', () => {
+  expect(complaints({ DATABASE_URL: 'mysql://root:hunter2@host/db' }).join()).not.toContain('hunter2');
+});

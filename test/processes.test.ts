@@ -1,0 +1,194 @@
+/** The four services as processes of their own. */
+import { SERVICES, type ServiceName } from '@stream-processing/contracts/names.ts';
+import { expect, test } from 'vitest';
+import { Api, type Urls } from './api.ts';
+import { createDatabase } from './database.ts';
+import { line, run, type ServiceProcess, startService } from './processes.ts';
+import { until } from './until.ts';
+
+async function startAll(
+  databaseUrl: string,
+  instances: number,
+): Promise<Record<ServiceName, ServiceProcess>[]> {
+  const start = async () => {
+    const started = await Promise.all(SERVICES.map((name) => startService(name, databaseUrl)));
+    return Object.fromEntries(started.map((service) => [service.name, service])) as Record<
+      ServiceName,
+      ServiceProcess
+    >;
+  };
+  return Promise.all(Array.from({ length: instances }, start));
+}
+
+const urlsOf = (services: Record<ServiceName, ServiceProcess>): Urls =>
+  Object.fromEntries(SERVICES.map((name) => [name, services[name].url])) as Urls;
+
+test('with two instances of each service, every reply is seen by the very next request at any other', async () => {
+  const url = await createDatabase();
+  const [first, second] = (await startAll(url, 2)).map((services) => new Api(urlsOf(services)));
+  const once = async (write: Api, read: Api) => {
+    const { body: user } = await write.createUser();
+    const account = await read.account(user.id);
+    const order = await read.order(user.id, 1);
+    const letters = await write.letters(user.id);
+    return {
+      account: `${account.status} ${account.body.balance}`,
+      order: `${order.status} ${order.body.status}`,
+      letters: letters.map((letter) => letter.body === order.body.message),
+    };
+  };
+  const lane = async (write: Api, read: Api) => {
+    const seen = [];
+    for (let i = 0; i < 50; i += 1) seen.push(await once(write, read));
+    return seen;
+  };
+  const lanes = Array.from({ length: 20 }, (_, i) => (i % 2 ? lane(first!, second!) : lane(second!, first!)));
+  const seen = (await Promise.all(lanes)).flat();
+  const expected = { account: '200 0', order: '201 failed', letters: [true] };
+  expect(seen.filter((one) => JSON.stringify(one) !== JSON.stringify(expected))).toEqual([]);
+  expect(seen).toHaveLength(1000);
+});
+
+test.each(SERVICES)(
+  'kill -9 of %s under load and a new start: what was replied holds, the rest ends well',
+  async (victim) => {
+    const databaseUrl = await createDatabase();
+    const [services] = await startAll(databaseUrl, 1);
+    const api = new Api(urlsOf(services!));
+    const users = await Promise.all(Array.from({ length: 20 }, () => api.userWith(100)));
+    const told: { id: number; user_id: number; status: string; message: string | null }[] = [];
+    let refused = 0;
+    let stop = false;
+    const caller = async (user_id: number) => {
+      while (!stop) {
+        const answer = await api.order(user_id, 3, { prefer: 'wait=2' }).catch(() => undefined);
+        if (answer && answer.status < 300) told.push(answer.body);
+        else refused += 1;
+      }
+    };
+    const load = users.map(caller);
+    await until('100 orders are told', () => told.length > 100);
+    services![victim].child.kill('SIGKILL');
+    await services![victim].ended;
+    const again = await startService(victim, databaseUrl, {
+      [`${victim.replace('-service', '').toUpperCase()}_PORT`]: new URL(services![victim].url).port,
+    });
+    const before = told.length;
+    await until('orders go on', () => told.length > before + 100);
+    stop = true;
+    await Promise.all(load);
+
+    const orders = new Map(
+      (await Promise.all(users.map((id) => api.all('order-service', `/orders?user_id=${id}`))))
+        .flat()
+        .map((o) => [o.id, o]),
+    );
+    expect([...orders.values()].filter((order) => order.status === 'pending')).toEqual([]);
+    for (const order of told) {
+      const now = orders.get(order.id);
+      expect(now).toMatchObject(order.status === 'pending' ? { user_id: order.user_id } : order);
+    }
+    for (const user_id of users) {
+      const mine = [...orders.values()].filter((order) => order.user_id === user_id);
+      const confirmed = mine.filter((order) => order.status === 'confirmed');
+      const letters = await api.letters(user_id);
+      expect(letters.map((letter) => letter.order_id).sort()).toEqual(mine.map((order) => order.id).sort());
+      expect(new Map(letters.map((l) => [l.order_id, l.body]))).toEqual(
+        new Map(mine.map((o) => [o.id, o.message])),
+      );
+      expect((await api.account(user_id)).body.balance).toBe(100 - 3 * confirmed.length);
+    }
+    expect((await api.get('billing-service', '/trial-balance')).body).toMatchObject({
+      balanced: true,
+      sum: 0,
+    });
+    expect(again.output()).not.toMatch(/partition stopped/);
+    expect(refused).toBeGreaterThanOrEqual(0);
+  },
+);
+
+test('SIGTERM lets a service finish what it accepted, and ends it with exit code 0', async () => {
+  const databaseUrl = await createDatabase();
+  const [services] = await startAll(databaseUrl, 1);
+  const api = new Api(urlsOf(services!));
+  const user_id = await api.userWith(1000);
+  // Without billing the orders stay pending, so that the requests are still waiting when the signal comes.
+  services!['billing-service'].child.kill('SIGSTOP');
+  const orders = Array.from({ length: 20 }, () => api.order(user_id, 1, { prefer: 'wait=20' }));
+  const placed = async () =>
+    (await api.get('order-service', `/orders?user_id=${user_id}&consistency=eventual`)).body.items.length;
+  await until('20 orders are placed', async () => (await placed()) === 20);
+  services!['order-service'].child.kill('SIGTERM');
+  await until(
+    'no new request is taken',
+    async () => (await api.get('order-service', '/health/live').catch(() => undefined))?.status !== 200,
+  );
+  services!['billing-service'].child.kill('SIGCONT');
+  const answers = await Promise.all(orders);
+  expect(answers.map((answer) => `${answer.status} ${answer.body.status}`)).toEqual(
+    Array(20).fill('201 confirmed'),
+  );
+  expect(await services!['order-service'].ended).toBe(0);
+});
+
+test('a bad setting, a taken port and a database that does not answer each give one clear line and exit code 1', async () => {
+  const databaseUrl = await createDatabase();
+  const service = await startService('user-service', databaseUrl);
+  const taken = new URL(service.url).port;
+  const cases: [Record<string, string>, RegExp][] = [
+    [
+      { DATABASE_URL: databaseUrl, USER_PORT: 'eighty' },
+      /^USER_PORT: "eighty" is not a port \(0 to 65535\)\n$/,
+    ],
+    [{ DATABASE_URL: databaseUrl, PARTITIONS: '0' }, /^PARTITIONS: "0" is not a number from 1 to 1024\n$/],
+    [
+      { DATABASE_URL: databaseUrl, PARTITIONS: '8', USER_PORT: '0' },
+      /^PARTITIONS is 8, but this installation was created with 16, .*\n$/,
+    ],
+    [
+      { DATABASE_URL: databaseUrl, CURRENCY: 'EUR', USER_PORT: '0' },
+      /^CURRENCY is EUR, but this installation was created with RUB, .*\n$/,
+    ],
+    [{}, /^DATABASE_URL \(or USER_DATABASE_URL\) is missing: .*\n$/],
+    [{ DATABASE_URL: 'mysql://localhost/x' }, /^DATABASE_URL: is not a URL like .*\n$/],
+    [
+      { DATABASE_URL: 'postgres://x:y@127.0.0.1:1/none' },
+      /^the PostgreSQL of user-service \(DATABASE_URL\) at 127.0.0.1:1\/none: does not answer .*\n$/,
+    ],
+    [
+      { DATABASE_URL: databaseUrl, USER_PORT: taken },
+      new RegExp(`^USER_PORT 127.0.0.1:${taken}: the port is taken .*\n$`),
+    ],
+  ];
+  const results = await Promise.all(
+    cases.map(async ([env]) => {
+      const running = run('services/user-service/main.ts', { LOG_LEVEL: 'error', ...env });
+      return { code: await running.ended, output: running.output() };
+    }),
+  );
+  results.forEach(({ code, output }, i) => {
+    expect(output).toMatch(cases[i]![1]);
+    expect(code).toBe(1);
+  });
+});
+
+test('started before the services that it follows, a service catches up once they are there', async () => {
+  const databaseUrl = await createDatabase();
+  const billing = await startService('billing-service', databaseUrl);
+  const [missing, user] = await Promise.all([
+    fetch(`${billing.url}/accounts/1`),
+    startService('user-service', databaseUrl),
+  ]);
+  expect([404, 503]).toContain(missing.status);
+  const created = await fetch(`${user.url}/users`, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json' },
+    body: JSON.stringify({ email: 'anna@example.org', name: 'Anna' }),
+  });
+  const { id } = (await created.json()) as { id: number };
+  const order = await startService('order-service', databaseUrl);
+  expect(order.output()).toMatch(/ready/);
+  const account = await fetch(`${billing.url}/accounts/${id}`);
+  expect(await account.json()).toEqual({ user_id: id, balance: 0 });
+  await line(billing, /ready/);
+});

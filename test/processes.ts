@@ -1,0 +1,75 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import path from 'node:path';
+import type { ServiceName } from '@stream-processing/contracts/names.ts';
+import { onTestFinished } from 'vitest';
+
+const root = path.join(import.meta.dirname, '..');
+
+export interface RunningProcess {
+  child: ChildProcess;
+  /** Standard output and error so far. */
+  output: () => string;
+  /** The exit code, or the signal that ended it. */
+  ended: Promise<number | NodeJS.Signals>;
+}
+
+/** Runs a file of the project on this Node with this environment alone; killed when the test ends. */
+export function run(file: string, env: Record<string, string>): RunningProcess {
+  const child = spawn(process.execPath, [path.join(root, file)], {
+    cwd: root,
+    env: { PATH: process.env.PATH, ...env },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+  let output = '';
+  for (const stream of [child.stdout, child.stderr]) {
+    stream.setEncoding('utf8').on('data', (text: string) => {
+      output += text;
+      child.emit('output');
+    });
+  }
+  const ended = once(child, 'close').then(([code, signal]) => code ?? signal);
+  onTestFinished(async () => {
+    child.kill('SIGKILL');
+    await ended;
+  });
+  return { child, output: () => output, ended };
+}
+
+/** The first line of output that matches; rejects with all the output when there is none in time. */
+export async function line(running: RunningProcess, pattern: RegExp, ms = 30_000): Promise<RegExpExecArray> {
+  const signal = AbortSignal.timeout(ms);
+  for (;;) {
+    const found = pattern.exec(running.output());
+    if (found) return found;
+    if (running.child.exitCode !== null) throw new Error(`ended without ${pattern}:\n${running.output()}`);
+    await Promise.race([
+      once(running.child, 'output', { signal }),
+      once(running.child, 'close', { signal }),
+    ]).catch(() => {
+      throw new Error(`no ${pattern} within ${ms} ms:\n${running.output()}`);
+    });
+  }
+}
+
+export interface ServiceProcess extends RunningProcess {
+  name: ServiceName;
+  url: string;
+}
+
+/** One instance of one service in a process of its own, on a free port unless `env` names one. */
+export async function startService(
+  name: ServiceName,
+  databaseUrl: string,
+  env: Record<string, string> = {},
+): Promise<ServiceProcess> {
+  const port = `${name.replace('-service', '').toUpperCase()}_PORT`;
+  const running = run(`services/${name}/main.ts`, {
+    DATABASE_URL: databaseUrl,
+    [port]: '0',
+    LOG_LEVEL: 'warn',
+    ...env,
+  });
+  const [, url] = await line(running, / on (http:\/\/\S+) ready/);
+  return { ...running, name, url: url! };
+}
