@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import path from 'node:path';
 import type { ServiceName } from '@stream-processing/contracts/names.ts';
 import { onTestFinished } from 'vitest';
+import { until } from './until.ts';
 
 const root = path.join(import.meta.dirname, '..');
 
@@ -25,7 +26,6 @@ export function run(file: string, env: Record<string, string>): RunningProcess {
   for (const stream of [child.stdout, child.stderr]) {
     stream.setEncoding('utf8').on('data', (text: string) => {
       output += text;
-      child.emit('output');
     });
   }
   const ended = once(child, 'close').then(([code, signal]) => code ?? signal);
@@ -38,18 +38,20 @@ export function run(file: string, env: Record<string, string>): RunningProcess {
 
 /** The first line of output that matches; rejects with all the output when there is none in time. */
 export async function line(running: RunningProcess, pattern: RegExp, ms = 30_000): Promise<RegExpExecArray> {
-  const signal = AbortSignal.timeout(ms);
-  for (;;) {
-    const found = pattern.exec(running.output());
-    if (found) return found;
-    if (running.child.exitCode !== null) throw new Error(`ended without ${pattern}:\n${running.output()}`);
-    await Promise.race([
-      once(running.child, 'output', { signal }),
-      once(running.child, 'close', { signal }),
-    ]).catch(() => {
-      throw new Error(`no ${pattern} within ${ms} ms:\n${running.output()}`);
-    });
-  }
+  let found: RegExpExecArray | null = null;
+  await until(
+    `${pattern} in the output of a process`,
+    () => {
+      found = pattern.exec(running.output());
+      if (!found && running.child.exitCode !== null)
+        throw new Error(`ended without ${pattern}:\n${running.output()}`);
+      return found !== null;
+    },
+    ms,
+  ).catch((error) => {
+    throw new Error(`${error.message}; its output:\n${running.output()}`);
+  });
+  return found!;
 }
 
 export interface ServiceProcess extends RunningProcess {
