@@ -1,0 +1,83 @@
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { pathToFileURL } from 'node:url';
+import { expect, onTestFinished, test } from 'vitest';
+import { createDatabase } from '../test/database.ts';
+import { TOY } from '../test/toy.ts';
+import { migrate, readerRole } from './migrate.ts';
+import { connect, type Sql, schemaOf } from './sql.ts';
+import { StartupError } from './startup-error.ts';
+
+const TOY_FILES = new URL('../test/toy-migrations/', import.meta.url);
+const SETTINGS = { partitions: 4, currency: 'RUB' };
+
+function open(url: string): Sql {
+  const sql = connect(url, { max: 1, name: 'test', schema: schemaOf(TOY) });
+  onTestFinished(() => sql.end());
+  return sql;
+}
+
+/** The same database as a user who is no superuser. */
+async function asUser(url: string, name: string, rights: string): Promise<string> {
+  const admin = open(url);
+  await admin.unsafe(`create role ${name} login password 'secret' ${rights}`);
+  onTestFinished(async () => {
+    const last = connect(url, { max: 1, name: 'test', schema: 'public' });
+    await last.unsafe(`drop owned by ${name} cascade; drop role ${name}`);
+    await last.end();
+  });
+  await admin.unsafe(`grant create on database "${new URL(url).pathname.slice(1)}" to ${name}`);
+  const theirs = new URL(url);
+  Object.assign(theirs, { username: name, password: 'secret' });
+  return theirs.href;
+}
+
+test('instances that start together migrate once, and a later start changes nothing', async () => {
+  const url = await createDatabase();
+  await Promise.all(Array.from({ length: 4 }, () => migrate(url, TOY, TOY_FILES, SETTINGS)));
+  const sql = open(url);
+  await sql`update log_head set position = 7`;
+  await migrate(url, TOY, TOY_FILES, SETTINGS);
+  expect(await sql`select partition, position::int from log_head order by 1`).toEqual(
+    [0, 1, 2, 3].map((partition) => ({ partition, position: 7 })),
+  );
+  expect(await sql`select version::int from migration order by 1`).toEqual([{ version: 0 }, { version: 1 }]);
+});
+
+test('a file that fails leaves nothing behind', async () => {
+  const url = await createDatabase();
+  const folder = await mkdtemp(path.join(tmpdir(), 'stream-processing-test-'));
+  onTestFinished(() => rm(folder, { recursive: true }));
+  await writeFile(path.join(folder, '001.do.good.sql'), 'create table good (id int);');
+  await writeFile(path.join(folder, '002.do.bad.sql'), 'create table bad (id nonsense);');
+  await expect(migrate(url, TOY, pathToFileURL(`${folder}/`), SETTINGS)).rejects.toThrow('nonsense');
+  expect(await open(url)`select 1 from pg_namespace where nspname = ${schemaOf(TOY)}`).toHaveLength(0);
+});
+
+test('what is fixed at creation cannot change', async () => {
+  const url = await createDatabase();
+  await migrate(url, TOY, TOY_FILES, SETTINGS);
+  await expect(migrate(url, TOY, TOY_FILES, { ...SETTINGS, partitions: 8 })).rejects.toThrow(
+    'PARTITIONS is 8, but this installation was created with 4',
+  );
+  await expect(migrate(url, TOY, TOY_FILES, { ...SETTINGS, currency: 'EUR' })).rejects.toBeInstanceOf(
+    StartupError,
+  );
+});
+
+test('an ordinary database user who may not create roles is told what to do', async () => {
+  const url = await createDatabase();
+  const server = open(url);
+  const other = 'notification-service';
+  // Roles belong to the whole server: leave those that other tests use alone.
+  const [known] = await server`select 1 from pg_roles where rolname = ${readerRole(other)}`;
+  if (!known) await server.unsafe(`create role ${readerRole(other)} nologin`);
+  const restricted = await asUser(url, `plain_${process.pid}`, '');
+  await expect(migrate(restricted, other, TOY_FILES, SETTINGS)).rejects.toThrow(
+    `let an administrator run "create role ${readerRole(other)} nologin; grant ${readerRole(other)} to`,
+  );
+  await server.unsafe(`grant ${readerRole(other)} to plain_${process.pid} with admin option`);
+  await migrate(restricted, other, TOY_FILES, SETTINGS);
+  expect(await server`select 1 from pg_namespace where nspname = ${schemaOf(other)}`).toHaveLength(1);
+});
