@@ -67,7 +67,7 @@ export async function startEmbeddedPostgres({
     url: urlOf(DATABASE),
     urlOf,
     async stop() {
-      await owner.end({ timeout: 1 });
+      await owner.end();
       await as(account, server.pg_ctl, ['stop', '-D', server.cluster, '-m', 'fast', '-w', '-t', '60']);
     },
   };
@@ -148,7 +148,7 @@ async function own(url: string, dataDir: string): Promise<Sql> {
     // The lock of an owner who was killed goes with its connection, in a moment.
     await new Promise((resolve) => setTimeout(resolve, 100));
   }
-  await sql.end({ timeout: 1 });
+  await sql.end();
   throw new StartupError(`DATA_DIR: ${dataDir} is in use by another running stream-processing`);
 }
 

@@ -93,6 +93,7 @@ export class Announcer {
 
 // PostgreSQL takes at most 8,000 bytes a payload; an entry is at most about 45.
 const ENTRIES_MAX = 150;
+const ENTRY = /^([a-z-]+) (0|[1-9]\d{0,3}) (0|[1-9]\d{0,15})$/;
 
 /** `sender;log 3 17;billing-service 3 4`, split over as many payloads as needed. */
 export function encode(from: string, news: Announcement[]): string[] {
@@ -108,12 +109,10 @@ export function encode(from: string, news: Announcement[]): string[] {
 export function decode(payload: string): { from: string; news: Announcement[] } {
   const [from = '', ...entries] = payload.split(';');
   const news = entries.flatMap((entry) => {
-    const [of, partition, position] = entry.split(' ');
+    const [, of, partition, position] = ENTRY.exec(entry) ?? [];
     const item = { of, partition: Number(partition), position: Number(position) };
     const valid = of === 'log' || (SERVICES as readonly string[]).includes(of ?? '');
-    return valid && Number.isInteger(item.partition) && Number.isInteger(item.position)
-      ? [item as Announcement]
-      : [];
+    return valid && Number.isSafeInteger(item.position) ? [item as Announcement] : [];
   });
   return { from, news };
 }

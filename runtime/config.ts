@@ -71,22 +71,23 @@ const text = makeValidator<string>((value) => {
 const port = makeValidator<number>((value) => {
   // 0 lets the system choose a free port.
   if (!/^\d{1,5}$/.test(value) || Number(value) > 65_535)
-    throw new Error(`"${value}" is not a port (0 to 65535)`);
+    throw new Error(`${JSON.stringify(value)} is not a port (0 to 65535)`);
   return Number(value);
 });
 const partitions = makeValidator<number>((value) => {
   const number = Number(value);
   if (!/^\d{1,4}$/.test(value) || number < 1 || number > 1024)
-    throw new Error(`"${value}" is not a number from 1 to 1024`);
+    throw new Error(`${JSON.stringify(value)} is not a number from 1 to 1024`);
   return number;
 });
 const currency = makeValidator<string>((value) => {
   if (!/^[A-Z]{3}$/.test(value))
-    throw new Error(`"${value}" is not a currency code of three capital letters`);
+    throw new Error(`${JSON.stringify(value)} is not a currency code of three capital letters`);
   return value;
 });
 const logLevel = makeValidator<string>((value) => {
-  if (!LOG_LEVELS.includes(value)) throw new Error(`"${value}" is not one of ${LOG_LEVELS.join(', ')}`);
+  if (!LOG_LEVELS.includes(value))
+    throw new Error(`${JSON.stringify(value)} is not one of ${LOG_LEVELS.join(', ')}`);
   return value;
 });
 const postgresUrl = makeValidator<string>((value) => {

@@ -9,6 +9,7 @@ import Fastify, {
   type FastifyInstance,
   type FastifyReply,
   type FastifyRequest,
+  type FastifySchema,
   LogController,
   type RawServerDefault,
 } from 'fastify';
@@ -16,7 +17,7 @@ import type { Logger } from 'pino';
 import { parseExactly } from './json.ts';
 import type { Metrics } from './metrics.ts';
 import manifest from './package.json' with { type: 'json' };
-import { isConnectionLoss } from './sql.ts';
+import { isConnectionLoss } from './sql-errors.ts';
 import { traceFor, traceId } from './trace.ts';
 import { createValidatorCompiler, invalid } from './validation.ts';
 
@@ -58,6 +59,8 @@ export async function createHttp({ service, description, logger, metrics, stoppi
     return503OnClosing: false,
     frameworkErrors: (error, request, reply) => sendProblem(asProblem(error), request, reply as FastifyReply),
     clientErrorHandler: refuseMalformedHttp,
+    // Node's own refusal has no body; `watchRequests` refuses instead.
+    http: { requireHostHeader: false },
   }).withTypeProvider<TypeBoxTypeProvider>();
 
   app.removeAllContentTypeParsers();
@@ -79,11 +82,11 @@ export async function createHttp({ service, description, logger, metrics, stoppi
   watchRequests(app, metrics, stopping);
   await app.register(fastifySwagger, {
     openapi: { openapi: '3.1.0', info: { title: service, description, version: manifest.version } },
+    transform: ({ schema, url }) => ({ schema: withOptionalDefaults(schema), url }),
   });
-  await app.register(fastifySwaggerUi, { routePrefix: '/docs' });
-
   const paths = new Set<string>();
   app.addHook('onRoute', (route) => void paths.add(route.url));
+  await app.register(fastifySwaggerUi, { routePrefix: '/docs' });
   const hidden = { schema: { hide: true } };
   app.get('/openapi.json', hidden, () => app.swagger());
   app.get('/metrics', hidden, async (_request, reply) =>
@@ -96,6 +99,16 @@ export async function createHttp({ service, description, logger, metrics, stoppi
   });
   // Not the app alone: it is thenable, and an async function that returned it would boot it before its routes are there.
   return { app, refuseOtherMethods: () => refuseOtherMethods(app, paths) };
+}
+
+/** What has a default is always there behind validation, but a caller may leave it out. */
+function withOptionalDefaults(schema: FastifySchema): FastifySchema {
+  const query = schema?.querystring as
+    | { required?: string[]; properties: Record<string, object> }
+    | undefined;
+  if (!query?.required) return schema;
+  const required = query.required.filter((name) => !('default' in query.properties[name]!));
+  return { ...schema, querystring: { ...query, required } };
 }
 
 /** Answers 405 with `Allow` on every path for the methods that it lacks. */
@@ -122,6 +135,9 @@ function watchRequests(app: Pick<App, 'addHook'>, metrics: Metrics, stopping: ()
     inFlight += 1;
     reply.header('x-request-id', traceId(request.id));
     if (stopping()) throw new Problem('stopping');
+    if (request.headers.host === undefined && request.raw.httpVersion === '1.1') {
+      throw new Problem('invalid_request', 'The header Host is missing.');
+    }
     if (inFlight > IN_FLIGHT_MAX && !request.url.startsWith('/health/')) throw new Problem('overloaded');
   });
   app.addHook('onSend', (_request, reply, _payload, done) => {

@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import { parseKeepingDigits } from './json.ts';
 import type { Tx } from './sql.ts';
 
 /** What the caller is told: kept under its Idempotency-Key in the transaction of the effect. */
@@ -25,11 +26,21 @@ export class Replies {
 
   static async load(tx: Tx, keys: Idempotency[]): Promise<Replies> {
     if (keys.length === 0) return new Replies(new Map());
-    const rows = await tx<{ scope: string; key: string; request: Buffer; status: number; body: object }[]>`
-      select i.* from idempotency i
+    const rows = await tx<{ scope: string; key: string; request: Buffer; status: number; body: string }[]>`
+      select i.scope, i.key, i.request, i.status, i.body::text from idempotency i
       join (select distinct * from unnest(${keys.map((k) => k.scope)}::text[], ${keys.map((k) => k.key)}::text[]))
         as k (scope, key) using (scope, key)`;
-    return new Replies(new Map(rows.map((row) => [nameOf(row), { request: row.request, reply: row }])));
+    return new Replies(
+      new Map(
+        rows.map((row) => [
+          nameOf(row),
+          {
+            request: row.request,
+            reply: { status: row.status, body: parseKeepingDigits(row.body) as object },
+          },
+        ]),
+      ),
+    );
   }
 
   /** The first reply under this key; `reused` when that reply answered another request. */

@@ -116,6 +116,13 @@ test('a body nested 30,000 levels deep is refused, not a crash', () => {
   expect(() => parseExactly(deep)).toThrow(expect.objectContaining({ code: 'malformed_json' }));
 });
 
+test.each([10, 1000, 2000, 5000, 10_000])(
+  'an inexact number %i levels deep is refused, not a crash',
+  (depth) => {
+    expect(() => parseExactly(`${'{"a":'.repeat(depth)}1e400${'}'.repeat(depth)}`)).toThrow(Problem);
+  },
+);
+
 test('__proto__ is a field like any other', () => {
   const parsed = parseExactly('{"__proto__":{"admin":true}}') as object;
   expect(Object.keys(parsed)).toEqual(['__proto__']);

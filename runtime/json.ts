@@ -5,25 +5,63 @@ import { Problem } from '@stream-processing/contracts/problems.ts';
  * decimals are errors, not neighbours of what was written.
  */
 export function parseExactly(text: string): unknown {
+  let inexact: { holder: object; key: string; source: string } | undefined;
+  function look(this: object, key: string, value: unknown, context?: { source?: string }): unknown {
+    const source = context?.source;
+    if (typeof value === 'number' && source && !isExact(source, value))
+      inexact = { holder: this, key, source };
+    return value;
+  }
+  let value: unknown;
   try {
-    return JSON.parse(text, refuseInexact as Reviver);
+    value = JSON.parse(text, look);
   } catch (error) {
-    if (error instanceof Problem) throw error;
     // Too deeply nested input ends in a RangeError.
     throw new Problem(
       'malformed_json',
       error instanceof SyntaxError ? error.message : 'The body is nested too deeply.',
     );
   }
+  if (!inexact) return value;
+  const { holder, key, source } = inexact;
+  const path = pathTo(holder, value);
+  const pointer = [...(path ?? []), ...(path ? [key] : [])].map((token) => `/${escapeToken(token)}`).join('');
+  const detail = `${source.slice(0, 40)} cannot be represented exactly`;
+  throw new Problem('invalid_body', undefined, { errors: [{ pointer, detail }] });
 }
 
-type Reviver = (key: string, value: unknown) => unknown;
+/** JSON.parse of what JSON.stringify wrote: a number that was a raw literal stays one, digit by digit. */
+export function parseKeepingDigits(text: string): unknown {
+  return JSON.parse(text, (_key: string, value: unknown, context?: { source?: string }) => {
+    const source = context?.source;
+    return typeof value === 'number' && source && source !== String(value)
+      ? exactJson.rawJSON(source)
+      : value;
+  });
+}
 
-function refuseInexact(key: string, value: unknown, context: { source?: string }): unknown {
-  if (typeof value !== 'number' || !context.source) return value;
-  if (context.source === String(value) || sameDecimal(context.source, String(value))) return value;
-  const detail = `${context.source.slice(0, 40)} cannot be represented exactly`;
-  throw new Problem('invalid_body', undefined, { errors: [{ pointer: `/${key}`, detail }] });
+// Node has it, TypeScript's library does not know it yet.
+const exactJson = JSON as unknown as { rawJSON(text: string): unknown };
+
+/** A key as a part of a JSON pointer (RFC 6901). */
+export function escapeToken(token: string): string {
+  return token.replaceAll('~', '~0').replaceAll('/', '~1');
+}
+
+/** The keys that lead from `from` to `holder`; undefined when the number stands alone, outside of any object. */
+function pathTo(holder: object, from: unknown): string[] | undefined {
+  if (from === holder) return [];
+  if (typeof from !== 'object' || from === null) return undefined;
+  for (const [key, value] of Object.entries(from)) {
+    const rest = pathTo(holder, value);
+    if (rest) return [key, ...rest];
+  }
+  return undefined;
+}
+
+function isExact(source: string, value: number): boolean {
+  const shortest = String(value);
+  return source === shortest || sameDecimal(source, shortest);
 }
 
 function sameDecimal(a: string, b: string): boolean {

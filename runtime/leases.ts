@@ -72,7 +72,7 @@ export class Leases {
     await this.#ticking;
     await Promise.all([...this.#held].map((partition) => this.#options.onReleased(partition)));
     this.#held.clear();
-    await this.#sql.end({ timeout: 5 });
+    await this.#sql.end();
   }
 
   async #tick(): Promise<void> {

@@ -1,5 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import postgres from 'postgres';
+import pg from 'pg';
 
 const RETRY_MS = 500;
 
@@ -9,58 +9,67 @@ const RETRY_MS = 500;
  * every listening backend at every notification.
  */
 export class Listener {
-  readonly #sql: postgres.Sql;
-  readonly #wanted = new Set<string>();
-  readonly #listening = new Set<string>();
+  readonly #url: string;
+  readonly #name: string;
+  readonly #onNotify: (channel: string, payload: string) => void;
+  readonly #channels = new Set<string>();
   readonly #closing = new AbortController();
-  #working: Promise<void> | undefined;
+  #client: pg.Client | undefined;
+  #connecting: Promise<void> | undefined;
 
   constructor(url: string, name: string, onNotify: (channel: string, payload: string) => void) {
-    const options = {
-      max: 1,
-      idle_timeout: 0,
-      max_lifetime: null,
-      fetch_types: false,
-      connection: { application_name: name },
-      // Read by the driver but missing in its types; its own `listen` gives up when a reconnection fails.
-      onnotify: onNotify,
-      onclose: () => {
-        this.#listening.clear();
-        this.#work();
-      },
-    };
-    this.#sql = postgres(url, options);
+    this.#url = url;
+    this.#name = name;
+    this.#onNotify = onNotify;
   }
 
-  /** Begins to listen; resolves at once, since a listener that comes late harms nobody. */
+  /** Begins to listen; does not wait for it, since a listener that comes late harms nobody. */
   listen(channel: string): void {
-    this.#wanted.add(channel);
-    this.#work();
+    this.#channels.add(channel);
+    if (this.#client) void this.#listenTo(this.#client, channel);
+    else this.#connect();
   }
 
   async close(): Promise<void> {
     this.#closing.abort();
-    await this.#sql.end({ timeout: 1 });
-    await this.#working;
+    await this.#connecting;
+    await this.#client?.end().catch(() => {});
   }
 
-  #work(): void {
-    this.#working ??= this.#listenToAll();
+  #connect(): void {
+    this.#connecting ??= this.#connectUntilDone();
   }
 
-  async #listenToAll(): Promise<void> {
-    // Let the caller's other channels come along.
-    await new Promise(setImmediate);
-    for (;;) {
-      const missing = [...this.#wanted].filter((channel) => !this.#listening.has(channel));
-      if (missing.length === 0 || this.#closing.signal.aborted) break;
+  async #connectUntilDone(): Promise<void> {
+    while (!this.#client && !this.#closing.signal.aborted) {
+      const client = new pg.Client({
+        connectionString: this.#url,
+        application_name: this.#name,
+        keepAlive: true,
+      });
+      client.on('notification', ({ channel, payload }) => this.#onNotify(channel, payload ?? ''));
+      client.on('error', () => {});
+      client.on('end', () => this.#lost(client));
       try {
-        for (const channel of missing) await this.#sql`listen ${this.#sql(channel)}`;
-        for (const channel of missing) this.#listening.add(channel);
+        await client.connect();
+        this.#client = client;
+        await Promise.all([...this.#channels].map((channel) => this.#listenTo(client, channel)));
       } catch {
         await delay(RETRY_MS, undefined, { signal: this.#closing.signal, ref: false }).catch(() => {});
       }
     }
-    this.#working = undefined;
+    this.#connecting = undefined;
+    if (!this.#client && !this.#closing.signal.aborted) this.#connect();
+  }
+
+  #lost(client: pg.Client): void {
+    if (this.#client !== client) return;
+    this.#client = undefined;
+    if (!this.#closing.signal.aborted) this.#connect();
+  }
+
+  /** A failure here ends the connection, and with the next one every channel is listened to again. */
+  async #listenTo(client: pg.Client, channel: string): Promise<void> {
+    await client.query(`listen ${pg.escapeIdentifier(channel)}`).catch(() => client.end().catch(() => {}));
   }
 }

@@ -5,7 +5,8 @@ import { type LogEvent, LogMissing, type LogReader } from './log.ts';
 import { readerRole } from './migrate.ts';
 import { PositionWaits } from './position-waits.ts';
 import { repeat } from './repeat.ts';
-import { codeOf, connect, type Sql, schemaOf } from './sql.ts';
+import { connect, type Sql, schemaOf } from './sql.ts';
+import { codeOf } from './sql-errors.ts';
 
 export interface PostgresLogOptions {
   /** Database of the service that publishes the log. */
@@ -65,7 +66,7 @@ export function postgresLog({ url, service, reader, bus, pollMs = POLL_MS }: Pos
     async close() {
       closing.abort();
       stopHearing();
-      await sql.end({ timeout: 5 });
+      await sql.end();
       await looking;
     },
   };

@@ -1,6 +1,8 @@
 import { fileURLToPath } from 'node:url';
 import Postgrator from 'postgrator';
-import { codeOf, connect, schemaOf, type Tx } from './sql.ts';
+import { connect, schemaOf, type Tx } from './sql.ts';
+import { codeOf } from './sql-errors.ts';
+import { identifier } from './sql-query.ts';
 import { StartupError } from './startup-error.ts';
 
 /** What is fixed when an installation is created. */
@@ -21,14 +23,14 @@ export async function migrate(url: string, service: string, migrations: URL, ins
   try {
     await sql.begin(async (tx) => {
       await tx`select pg_advisory_xact_lock(hashtext('stream-processing migration'))`;
-      await tx`create schema if not exists ${tx(schema)}`;
+      await tx`create schema if not exists ${identifier(schema)}`;
       await runFiles(tx, schema, new URL('./migrations/', import.meta.url), 'runtime_migration');
       await runFiles(tx, schema, migrations, 'migration');
       await createReader(tx, schema);
       await keepInstallation(tx, installation);
     });
   } finally {
-    await sql.end({ timeout: 5 });
+    await sql.end();
   }
 }
 
@@ -52,16 +54,18 @@ async function runFiles(tx: Tx, schema: string, folder: URL, table: string) {
 async function createReader(tx: Tx, schema: string) {
   const role = `${schema}_log_reader`;
   try {
-    const [known] = await tx`select 1 from pg_roles where rolname = ${role}`;
-    if (!known) await tx`create role ${tx(role)} nologin`;
-    await tx`grant usage on schema ${tx(schema)} to ${tx(role)}`;
-    await tx`grant select on log, log_head to ${tx(role)}`;
-    await tx`grant ${tx(role)} to current_user`;
+    const [known] =
+      await tx`select pg_has_role(oid, 'member') as member from pg_roles where rolname = ${role}`;
+    if (!known) await tx`create role ${identifier(role)} nologin`;
+    // Roles belong to the server: another installation's owner may have created it.
+    if (!known?.member) await tx`grant ${identifier(role)} to current_user`;
+    await tx`grant usage on schema ${identifier(schema)} to ${identifier(role)}`;
+    await tx`grant select on log, log_head to ${identifier(role)}`;
   } catch (error) {
     if (codeOf(error) !== '42501') throw error;
     throw new StartupError(
       `the database user may not create or grant the role ${role}: give it CREATEROLE, or let an administrator run ` +
-        `"create role ${role} nologin; grant ${role} to <that user> with admin option"`,
+        `"create role ${role} nologin; grant ${role} to <that user>"`,
     );
   }
 }

@@ -12,7 +12,8 @@ import { append, type TracedEvent } from './append.ts';
 import { CursorConflict, type CursorMove, moveCursors } from './cursors.ts';
 import { type Idempotency, Replies, type Reply } from './idempotency.ts';
 import type { NewEvent, Positions } from './log.ts';
-import { isConnectionLoss, isTransient, type Sql, type Tx } from './sql.ts';
+import type { Sql, Tx } from './sql.ts';
+import { isConnectionLoss, isTransient } from './sql-errors.ts';
 import { fateOf } from './transaction-fate.ts';
 
 export interface Decision {
@@ -28,6 +29,7 @@ export interface Work<State, Command, D extends Decision> {
   decide(state: State, command: Command): D;
   /** Folds a decision into the batch's state, so that the next command sees it. */
   apply(state: State, decision: D): void;
+  /** Sends all its statements before it waits for the first answer: the append must come last. */
   save(tx: Tx, state: State, decisions: D[]): Promise<unknown>;
 }
 
@@ -175,7 +177,7 @@ export class Pipeline<State, Command, D extends Decision> {
     });
   }
 
-  /** Nothing of these units was committed. */
+  /** Nothing of these units was committed, as far as is known. */
   async #recover(units: Unit<Command, D>[], error: unknown, tries: number): Promise<void> {
     if (error instanceof CursorConflict) {
       const lost = (unit: Unit<Command, D>) =>
@@ -219,7 +221,9 @@ export class Pipeline<State, Command, D extends Decision> {
     let finished: Transacted<D> | undefined;
     try {
       await sql.begin(async (tx) => {
-        const [state, replies] = await Promise.all([
+        // Sent together, run in this order; the transaction's id is what an unanswered commit is asked for by.
+        const [[row], state, replies] = await Promise.all([
+          tx<{ xid: string }[]>`select pg_current_xact_id()::text as xid`,
           work.load(
             tx,
             units.flatMap((unit) => unit.commands.flatMap((traced) => traced.command ?? [])),
@@ -229,15 +233,14 @@ export class Pipeline<State, Command, D extends Decision> {
             units.flatMap((unit) => unit.request?.idempotency ?? []),
           ),
         ]);
+        xid = row!.xid;
         const batch = decideAll(work, state, replies, units);
-        const [, , , log, [row]] = await Promise.all([
+        const [, , , log] = await Promise.all([
           work.save(tx, state, batch.decisions),
           moveCursors(tx, batch.moves),
           replies.save(tx),
           append(tx, batch.events, partitions, new Date()),
-          tx<{ xid: string | null }[]>`select pg_current_xact_id_if_assigned()::text as xid`,
         ]);
-        xid = row!.xid;
         finished = { fates: batch.fates, committed: { log, moves: batch.moves, decisions: batch.decisions } };
       });
     } catch (error) {

@@ -68,9 +68,9 @@ async function open<State, Command, D extends Decision>(
     throw asStartupError(error, `the PostgreSQL of ${name} (DATABASE_URL) at ${hostOf(url)}`);
   });
   const sql = connect(url, { max: READ_CONNECTIONS, name, schema });
-  closers.unshift(() => sql.end({ timeout: 5 }));
+  closers.unshift(() => sql.end());
   const writeSql = connect(url, { max: 1, name: `${name} pipeline`, schema, lasting: true, writes: true });
-  closers.unshift(() => writeSql.end({ timeout: 5 }));
+  closers.unshift(() => writeSql.end());
 
   await createCursors(sql, follows, partitions);
   bus.listen(name, url);

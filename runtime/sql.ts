@@ -1,7 +1,24 @@
-import postgres from 'postgres';
+/**
+ * PostgreSQL by tagged templates: sql`select … where id = ${id}` is parsed once per connection (a named prepared
+ * statement) and its values never become text of the statement. Statements of one transaction are sent at once, in the
+ * order of their calls, and need not wait for one another's answers (pipelining).
+ */
+import pg from 'pg';
+import { normalize } from './sql-errors.ts';
+import { type Rows, statement } from './sql-query.ts';
 
-export type Sql = postgres.Sql<{ bigint: bigint }>;
-export type Tx = postgres.TransactionSql<{ bigint: bigint }>;
+export interface Tx {
+  <T extends Rows = Rows>(strings: TemplateStringsArray, ...values: unknown[]): Promise<T>;
+  /** Statements without values, as text. */
+  unsafe(text: string): Promise<Rows>;
+}
+
+export interface Sql extends Tx {
+  /** Commits what `work` did once it resolves; rolls it back when it rejects. */
+  begin<T>(work: (tx: Tx) => Promise<T>): Promise<T>;
+  /** Waits for running statements, but not for ever. */
+  end(): Promise<void>;
+}
 
 export interface SqlOptions {
   /** Connections at most. */
@@ -16,33 +33,37 @@ export interface SqlOptions {
   lasting?: boolean;
   /** A pipeline's connection: a transaction whose client vanished must not hold its locks for long. */
   writes?: boolean;
+  /** A connection was lost or closed. */
   onclose?: () => void;
 }
 
-/** A pool on one schema. `int8` arrives as bigint; `timestamptz` as Date. */
-export function connect(url: string, options: SqlOptions): Sql {
-  return postgres(url, {
-    max: options.max,
-    connect_timeout: 10,
-    idle_timeout: options.lasting ? 0 : 60,
-    max_lifetime: options.lasting ? null : 60 * 30,
-    types: { bigint: postgres.BigInt },
-    onnotice: () => {},
-    ...(options.onclose ? { onclose: options.onclose } : {}),
-    connection: {
-      application_name: options.name,
-      search_path: options.schema,
-      // A statement prepared while its table is tiny would keep its sequential scan for ever as a generic plan.
-      plan_cache_mode: 'force_custom_plan',
-      ...(options.writes ? { idle_in_transaction_session_timeout: 10_000, lock_timeout: 10_000 } : {}),
-      ...(options.role ? { role: options.role } : {}),
-    },
-  });
-}
+const CONNECT_MS_MAX = 10_000;
+const IDLE_MS = 60_000;
+const END_MS_MAX = 5000;
 
-/** Values of one column for `unnest(…::type[])`: the driver would take an array of bigint or Date for a single value. */
-export function column(values: (bigint | Date)[]): string[] {
-  return values.map((value) => (typeof value === 'bigint' ? value.toString() : value.toISOString()));
+/** A pool on one schema. `int8` arrives as bigint, `timestamptz` as Date. */
+export function connect(url: string, options: SqlOptions): Sql {
+  const pool = new pg.Pool({
+    connectionString: url,
+    max: options.max,
+    application_name: options.name,
+    connectionTimeoutMillis: CONNECT_MS_MAX,
+    idleTimeoutMillis: options.lasting ? 0 : IDLE_MS,
+    keepAlive: true,
+    // Answers come in order, so a transaction need not wait for one statement before it sends the next.
+    pipeline: true,
+    types: { getTypeParser },
+    options: sessionOptions(options),
+  } as pg.PoolConfig);
+  // A connection that is lost while nothing runs on it is no error: the next statement opens another.
+  pool.on('error', () => {});
+  pool.on('connect', (client) => void client.on('error', () => {}));
+  if (options.onclose) pool.on('remove', options.onclose);
+
+  return Object.assign(tagFor(pool), {
+    begin: <T>(work: (tx: Tx) => Promise<T>) => transaction(pool, work),
+    end: () => endPool(pool),
+  });
 }
 
 /** The schema that holds a service's tables. */
@@ -50,33 +71,75 @@ export function schemaOf(service: string): string {
   return service.replaceAll('-', '_');
 }
 
-/** May the same transaction succeed when it is tried again? */
-export function isTransient(error: unknown): boolean {
-  const code = codeOf(error);
-  return isConnectionLoss(error) || code === UNIQUE_VIOLATION || TRANSIENT.has(code);
+function tagFor(target: pg.Pool | pg.PoolClient): Tx {
+  const tag = <T extends Rows>(strings: TemplateStringsArray, ...values: unknown[]) =>
+    run<T>(target, statement(strings, values));
+  return Object.assign(tag, { unsafe: (text: string) => run(target, { text }) });
 }
 
-/** The connection was lost or could not be had; whether a commit under way took effect is not known. */
-export function isConnectionLoss(error: unknown): boolean {
-  const code = codeOf(error);
-  // Class 57P: the server is shutting down, crashed or still starting; class 08: connection exceptions.
-  return code.startsWith('CONN') || code.startsWith('57P') || code.startsWith('08') || NETWORK.has(code);
+async function endPool(pool: pg.Pool): Promise<void> {
+  if (pool.ending) return;
+  const late = new Promise<void>((resolve) => setTimeout(resolve, END_MS_MAX).unref());
+  await Promise.race([pool.end(), late]);
 }
 
-export function codeOf(error: unknown): string {
-  return error instanceof Error && 'code' in error ? String(error.code) : '';
+async function run<T extends Rows>(target: pg.Pool | pg.PoolClient, query: pg.QueryConfig): Promise<T> {
+  try {
+    return (await target.query(query)).rows as T;
+  } catch (error) {
+    throw normalize(error);
+  }
 }
 
-// Two writers met at a unique key: the second try sees the first one's row and decides anew.
-const UNIQUE_VIOLATION = '23505';
-// serialization_failure, deadlock_detected, lock_not_available, too_many_connections, query_canceled (statement timeout)
-const TRANSIENT = new Set(['40001', '40P01', '55P03', '53300']);
-const NETWORK = new Set([
-  'ECONNREFUSED',
-  'ECONNRESET',
-  'EPIPE',
-  'ETIMEDOUT',
-  'EHOSTUNREACH',
-  'ENOTFOUND',
-  'EAI_AGAIN',
-]);
+async function transaction<T>(pool: pg.Pool, work: (tx: Tx) => Promise<T>): Promise<T> {
+  const client = await pool.connect().catch((error) => {
+    throw normalize(error);
+  });
+  let broken = false;
+  try {
+    const tx = tagFor(client);
+    // Not awaited: it travels with the first statements of `work`.
+    const begun = tx.unsafe('begin');
+    begun.catch(() => {});
+    const result = await work(tx);
+    await begun;
+    await commit(client);
+    return result;
+  } catch (error) {
+    // An open transaction must not go back to the pool; a connection that cannot roll back is given up.
+    broken = await client.query('rollback').then(
+      () => false,
+      () => true,
+    );
+    throw error;
+  } finally {
+    client.release(broken);
+  }
+}
+
+async function commit(client: pg.PoolClient): Promise<void> {
+  const { command } = await client.query('commit').catch((error) => {
+    throw normalize(error);
+  });
+  // PostgreSQL answers a commit of a failed transaction by rolling it back.
+  if (command !== 'COMMIT') throw new Error(`commit ended in ${command}`);
+}
+
+function sessionOptions({ schema, role, writes }: SqlOptions): string {
+  const settings = {
+    search_path: schema,
+    // A statement prepared while its table is tiny would keep its sequential scan for ever as a generic plan.
+    plan_cache_mode: 'force_custom_plan',
+    ...(writes ? { idle_in_transaction_session_timeout: '10s', lock_timeout: '10s' } : {}),
+    ...(role ? { role } : {}),
+  };
+  return Object.entries(settings)
+    .map(([name, value]) => `-c ${name}=${value}`)
+    .join(' ');
+}
+
+const INT8 = 20;
+
+function getTypeParser(oid: number, format?: 'text' | 'binary') {
+  return oid === INT8 ? BigInt : pg.types.getTypeParser(oid, format as 'text');
+}

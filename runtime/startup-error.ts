@@ -1,4 +1,4 @@
-import { codeOf } from './sql.ts';
+import { codeOf } from './sql-errors.ts';
 
 /** Something that the operator can mend: told as one line, without a stack, and ended with exit code 1. */
 export class StartupError extends Error {}
@@ -19,5 +19,5 @@ const REASONS: Record<string, string> = {
   ECONNRESET: 'does not answer like PostgreSQL',
   ENOTFOUND: 'the host name is unknown',
   EAI_AGAIN: 'the host name cannot be looked up',
-  CONNECT_TIMEOUT: 'does not answer',
+  CONNECTION_LOST: 'does not answer',
 };

@@ -1,4 +1,5 @@
-import { isConnectionLoss, type Sql } from './sql.ts';
+import type { Sql } from './sql.ts';
+import { isConnectionLoss } from './sql-errors.ts';
 
 const DEADLINE_MS = 10_000;
 const PAUSE_MS = 50;

@@ -2,6 +2,7 @@ import { toMinor } from '@stream-processing/contracts/money.ts';
 import { type InvalidPart, Problem } from '@stream-processing/contracts/problems.ts';
 import { Ajv, type ErrorObject } from 'ajv';
 import type { FastifySchemaValidationError } from 'fastify';
+import { escapeToken } from './json.ts';
 
 interface JsonSchema {
   properties?: Record<string, { type?: string; default?: unknown }>;
@@ -53,8 +54,7 @@ export function invalid(part: string | undefined, findings: FastifySchemaValidat
   const inBody = part === 'body';
   const errors: InvalidPart[] = (findings as unknown as ErrorObject[]).slice(0, 20).map((finding) => {
     const field = (finding.params.missingProperty ?? finding.params.additionalProperty) as string | undefined;
-    const path =
-      field === undefined ? finding.instancePath : `${finding.instancePath}/${escapePointer(field)}`;
+    const path = field === undefined ? finding.instancePath : `${finding.instancePath}/${escapeToken(field)}`;
     return { pointer: inBody ? path : path.slice(1), detail: describe(finding) };
   });
   return new Problem(
@@ -79,8 +79,4 @@ function describe(finding: ErrorObject): string {
     default:
       return finding.message ?? 'is invalid';
   }
-}
-
-function escapePointer(token: string): string {
-  return token.replaceAll('~', '~0').replaceAll('/', '~1');
 }

@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import postgres from 'postgres';
+import { connect } from '@stream-processing/runtime/sql.ts';
 import { inject, onTestFinished } from 'vitest';
 
 /** A database of one's own on the tests' server; dropped when the test ends. */
@@ -20,7 +20,7 @@ export async function createKeptDatabase(): Promise<{ url: string; drop: () => P
 }
 
 async function run(url: string, statement: string) {
-  const sql = postgres(url, { max: 1, onnotice: () => {} });
+  const sql = connect(url, { max: 1, name: 'test', schema: 'public' });
   await sql.unsafe(statement);
   await sql.end();
 }

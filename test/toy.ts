@@ -67,7 +67,7 @@ export async function createToy() {
 
 export function connectFor(url: string, max = 4): Sql {
   const sql = connect(url, { max, name: 'test', schema: schemaOf(TOY), writes: true });
-  onTestFinished(() => sql.end({ timeout: 1 }));
+  onTestFinished(() => sql.end());
   return sql;
 }
 

@@ -1,7 +1,7 @@
 import type { Locale } from '@stream-processing/contracts/names.ts';
 import type { Installation } from '@stream-processing/runtime/migrate.ts';
 import type { Work } from '@stream-processing/runtime/pipeline.ts';
-import { column, type Tx } from '@stream-processing/runtime/sql.ts';
+import type { Tx } from '@stream-processing/runtime/sql.ts';
 import { apply, type Command, type Decision, decide, type State } from './decide.ts';
 import { type Account, systemAccountId } from './ledger.ts';
 
@@ -63,13 +63,13 @@ async function save(tx: Tx, state: State, decisions: Decision[]): Promise<void> 
         insert into accounts (id, kind, locale, balance, sequence)
         select * from unnest(
           ${fresh.map((a) => a.id)}::bigint[], ${fresh.map((a) => a.kind)}::text[], ${fresh.map((a) => a.locale)}::text[],
-          ${column(fresh.map((a) => a.balance))}::bigint[], ${fresh.map((a) => a.sequence)}::bigint[]
+          ${fresh.map((a) => a.balance)}::bigint[], ${fresh.map((a) => a.sequence)}::bigint[]
         )`,
     updated.length > 0 &&
       tx`
         update accounts a set balance = n.balance, sequence = n.sequence
         from unnest(
-          ${updated.map((a) => a.id)}::bigint[], ${column(updated.map((a) => a.balance))}::bigint[],
+          ${updated.map((a) => a.id)}::bigint[], ${updated.map((a) => a.balance)}::bigint[],
           ${updated.map((a) => a.sequence)}::bigint[]
         ) as n (id, balance, sequence)
         where a.id = n.id`,
@@ -81,10 +81,10 @@ async function save(tx: Tx, state: State, decisions: Decision[]): Promise<void> 
         )
         select * from unnest(
           ${transfers.map((t) => t.kind)}::text[], ${transfers.map((t) => t.order_id)}::bigint[],
-          ${column(transfers.map((t) => t.amount))}::bigint[], ${transfers.map((t) => t.debited.id)}::bigint[],
-          ${transfers.map((t) => t.debited.sequence)}::bigint[], ${column(transfers.map((t) => t.debited.balance))}::bigint[],
+          ${transfers.map((t) => t.amount)}::bigint[], ${transfers.map((t) => t.debited.id)}::bigint[],
+          ${transfers.map((t) => t.debited.sequence)}::bigint[], ${transfers.map((t) => t.debited.balance)}::bigint[],
           ${transfers.map((t) => t.credited.id)}::bigint[], ${transfers.map((t) => t.credited.sequence)}::bigint[],
-          ${column(transfers.map((t) => t.credited.balance))}::bigint[], ${column(transfers.map((t) => t.created_at))}::timestamptz[]
+          ${transfers.map((t) => t.credited.balance)}::bigint[], ${transfers.map((t) => t.created_at)}::timestamptz[]
         )`,
   ]);
 }

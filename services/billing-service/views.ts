@@ -2,6 +2,7 @@ import type { TransferKind } from '@stream-processing/contracts/billing.ts';
 import { fromMinor } from '@stream-processing/contracts/money.ts';
 import { type Keyset, pageOf } from '@stream-processing/runtime/page.ts';
 import type { Sql } from '@stream-processing/runtime/sql.ts';
+import { fragment } from '@stream-processing/runtime/sql-query.ts';
 
 export async function findAccount(sql: Sql, user_id: number) {
   const [row] = await sql<{ balance: bigint }[]>`select balance from accounts where id = ${user_id}`;
@@ -24,7 +25,7 @@ interface Row {
 
 /** A statement in the account's own order: each side of a transfer has its index, so a page costs its own length. */
 export async function listTransfers(sql: Sql, user_id: number, { after, descending, limit }: Keyset) {
-  const [beyond, order] = descending ? [sql`<`, sql`desc`] : [sql`>`, sql`asc`];
+  const [beyond, order] = descending ? [fragment`<`, fragment`desc`] : [fragment`>`, fragment`asc`];
   const rows = await sql<Row[]>`
     (
       select id, kind, amount, debit_balance as balance, debit_sequence as sequence, order_id, created_at

@@ -1,7 +1,7 @@
 import type { Locale } from '@stream-processing/contracts/names.ts';
 import { nextIds } from '@stream-processing/runtime/ids.ts';
 import type { Work } from '@stream-processing/runtime/pipeline.ts';
-import { column, type Tx } from '@stream-processing/runtime/sql.ts';
+import type { Tx } from '@stream-processing/runtime/sql.ts';
 import { apply, type Command, type Decision, decide, type State } from './decide.ts';
 
 export const work: Work<State, Command, Decision> = { load, decide, apply, save };
@@ -36,7 +36,7 @@ async function save(tx: Tx, _state: State, decisions: Decision[]): Promise<void>
           ${written.map((n) => n.id)}::bigint[], ${written.map((n) => n.user_id)}::bigint[],
           ${written.map((n) => n.order_id)}::bigint[], ${written.map((n) => n.email)}::text[],
           ${written.map((n) => n.subject)}::text[], ${written.map((n) => n.body)}::text[],
-          ${column(written.map((n) => n.created_at))}::timestamptz[]
+          ${written.map((n) => n.created_at)}::timestamptz[]
         )`,
   ]);
 }

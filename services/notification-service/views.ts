@@ -1,6 +1,7 @@
 import type { Notification } from '@stream-processing/contracts/notifications.ts';
 import { type Keyset, pageOf } from '@stream-processing/runtime/page.ts';
 import type { Sql } from '@stream-processing/runtime/sql.ts';
+import { fragment } from '@stream-processing/runtime/sql-query.ts';
 
 interface Row {
   id: bigint;
@@ -15,8 +16,8 @@ interface Row {
 /** undefined: the user is not known (yet). */
 export async function listNotifications(sql: Sql, user_id: number, { after, descending, limit }: Keyset) {
   const rows = await sql<Row[]>`
-    select * from notifications where user_id = ${user_id} and id ${descending ? sql`<` : sql`>`} ${after}
-    order by id ${descending ? sql`desc` : sql`asc`} limit ${limit + 1}`;
+    select * from notifications where user_id = ${user_id} and id ${descending ? fragment`<` : fragment`>`} ${after}
+    order by id ${descending ? fragment`desc` : fragment`asc`} limit ${limit + 1}`;
   if (rows.length === 0 && !(await isKnown(sql, user_id))) return undefined;
   return pageOf(rows, limit, (row) => row.id, toNotification);
 }

@@ -1,7 +1,7 @@
 import type { Locale } from '@stream-processing/contracts/names.ts';
 import { nextIds } from '@stream-processing/runtime/ids.ts';
 import type { Work } from '@stream-processing/runtime/pipeline.ts';
-import { column, type Tx } from '@stream-processing/runtime/sql.ts';
+import type { Tx } from '@stream-processing/runtime/sql.ts';
 import { apply, type Command, type Decision, decide, type Order, type State } from './decide.ts';
 import { type OrderRow, toOrder } from './rows.ts';
 
@@ -53,7 +53,7 @@ function insertOrders(tx: Tx, orders: Order[]) {
     insert into orders (id, user_id, price, status, created_at)
     select * from unnest(
       ${orders.map((o) => o.id)}::bigint[], ${orders.map((o) => o.user_id)}::bigint[],
-      ${column(orders.map((o) => o.price))}::bigint[], ${orders.map((o) => o.status)}::text[],
-      ${column(orders.map((o) => o.created_at))}::timestamptz[]
+      ${orders.map((o) => o.price)}::bigint[], ${orders.map((o) => o.status)}::text[],
+      ${orders.map((o) => o.created_at)}::timestamptz[]
     )`;
 }

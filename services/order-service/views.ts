@@ -2,6 +2,7 @@ import { fromMinor } from '@stream-processing/contracts/money.ts';
 import type { Order as WireOrder } from '@stream-processing/contracts/orders.ts';
 import { type Keyset, pageOf } from '@stream-processing/runtime/page.ts';
 import type { Sql } from '@stream-processing/runtime/sql.ts';
+import { fragment } from '@stream-processing/runtime/sql-query.ts';
 import type { Order } from './decide.ts';
 import { type OrderRow, toOrder } from './rows.ts';
 
@@ -21,8 +22,8 @@ export async function findFinal(sql: Sql, ids: number[]): Promise<Order[]> {
 /** undefined: the user is not known (yet). */
 export async function listOrders(sql: Sql, user_id: number, { after, descending, limit }: Keyset) {
   const rows = await sql<OrderRow[]>`
-    select * from orders where user_id = ${user_id} and id ${descending ? sql`<` : sql`>`} ${after}
-    order by id ${descending ? sql`desc` : sql`asc`} limit ${limit + 1}`;
+    select * from orders where user_id = ${user_id} and id ${descending ? fragment`<` : fragment`>`} ${after}
+    order by id ${descending ? fragment`desc` : fragment`asc`} limit ${limit + 1}`;
   if (rows.length === 0) {
     const [known] = await sql`select 1 from known_users where id = ${user_id}`;
     if (!known) return undefined;

@@ -1,6 +1,6 @@
 import { nextIds } from '@stream-processing/runtime/ids.ts';
 import type { Work } from '@stream-processing/runtime/pipeline.ts';
-import { column, type Tx } from '@stream-processing/runtime/sql.ts';
+import type { Tx } from '@stream-processing/runtime/sql.ts';
 import { addressKey, apply, type Command, type Decision, decide, type State } from './decide.ts';
 
 export const work: Work<State, Command, Decision> = { load, decide, apply, save };
@@ -24,6 +24,6 @@ async function save(tx: Tx, _state: State, decisions: Decision[]): Promise<void>
     insert into users (id, email, name, locale, created_at)
     select * from unnest(
       ${users.map((u) => u.id)}::bigint[], ${users.map((u) => u.email)}::text[], ${users.map((u) => u.name)}::text[],
-      ${users.map((u) => u.locale)}::text[], ${column(users.map((u) => u.created_at))}::timestamptz[]
+      ${users.map((u) => u.locale)}::text[], ${users.map((u) => u.created_at)}::timestamptz[]
     )`;
 }

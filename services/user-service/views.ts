@@ -3,6 +3,7 @@ import type { User } from '@stream-processing/contracts/users.ts';
 import type { Keyset } from '@stream-processing/runtime/page.ts';
 import { pageOf } from '@stream-processing/runtime/page.ts';
 import type { Sql } from '@stream-processing/runtime/sql.ts';
+import { fragment } from '@stream-processing/runtime/sql-query.ts';
 
 interface Row {
   id: bigint;
@@ -19,8 +20,8 @@ export async function findUser(sql: Sql, id: number): Promise<User | undefined> 
 
 export async function listUsers(sql: Sql, { after, descending, limit }: Keyset) {
   const rows = await sql<Row[]>`
-    select * from users where id ${descending ? sql`<` : sql`>`} ${after}
-    order by id ${descending ? sql`desc` : sql`asc`} limit ${limit + 1}`;
+    select * from users where id ${descending ? fragment`<` : fragment`>`} ${after}
+    order by id ${descending ? fragment`desc` : fragment`asc`} limit ${limit + 1}`;
   return pageOf(rows, limit, (row) => row.id, toUser);
 }
 

@@ -1,0 +1,42 @@
+import pg from 'pg';
+
+/** The connection was lost or could not be had; whether a commit under way took effect is not known. */
+export class ConnectionLost extends Error {
+  /** SQLSTATE or the system's error code, for people. */
+  readonly code: string;
+
+  constructor(cause: Error & { code?: string | undefined }) {
+    super(cause.message || cause.code, { cause });
+    this.code = cause.code ?? 'CONNECTION_LOST';
+  }
+}
+
+/** The driver's errors as two kinds: what PostgreSQL said of a statement, and a lost connection. */
+export function normalize(error: unknown): unknown {
+  if (error instanceof pg.DatabaseError)
+    return LOST.test(error.code ?? '') ? new ConnectionLost(error) : error;
+  // What did not come from PostgreSQL came from the way there, unless it is a mistake in our own code.
+  const ours = error instanceof TypeError || error instanceof RangeError || error instanceof ConnectionLost;
+  return error instanceof Error && !ours ? new ConnectionLost(error) : error;
+}
+
+/** May the same transaction succeed when it is tried again? */
+export function isTransient(error: unknown): boolean {
+  return error instanceof ConnectionLost || TRANSIENT.has(codeOf(error));
+}
+
+export function isConnectionLoss(error: unknown): boolean {
+  return error instanceof ConnectionLost;
+}
+
+export function codeOf(error: unknown): string {
+  return error instanceof Error && 'code' in error ? String(error.code) : '';
+}
+
+// Class 57P: the server is shutting down, crashed or still starting; class 08: connection exceptions; 53300: no
+// connection left; 25P03, 25P04: the server ended our transaction's session.
+const LOST = /^(57P0[1-5]|08...|53300|25P0[34])$/;
+
+// serialization_failure, deadlock_detected, lock_not_available; unique_violation: two writers met at a unique key, and
+// the second try sees the first one's row and decides anew.
+const TRANSIENT = new Set(['40001', '40P01', '55P03', '23505']);

@@ -1,0 +1,64 @@
+import { connect } from 'node:net';
+import { SERVICES, type ServiceName } from '@stream-processing/contracts/names.ts';
+import { describe, expect, test } from 'vitest';
+import { expectProblem } from './replies.ts';
+import { shareInstallation } from './shared-installation.ts';
+
+const shared = shareInstallation();
+
+/** Sends bytes as they are; the reply is all that comes until the service closes the connection. */
+async function exchange(service: ServiceName, request: string) {
+  const { hostname, port } = new URL(shared.urls[service]);
+  const text = await new Promise<string>((resolve, reject) => {
+    const socket = connect(Number(port), hostname, () => socket.write(request, 'latin1'));
+    const parts: Buffer[] = [];
+    socket.setTimeout(10_000, () => socket.destroy(new Error(`no reply to ${request.slice(0, 40)}`)));
+    socket.on('data', (part) => parts.push(part));
+    socket.on('close', () => resolve(Buffer.concat(parts).toString()));
+    socket.on('error', (error) => (parts.length > 0 ? undefined : reject(error)));
+  });
+  const [head = '', body = ''] = text.split('\r\n\r\n');
+  const [statusLine = '', ...headers] = head.split('\r\n');
+  return {
+    status: Number(statusLine.split(' ')[1]),
+    headers: new Headers(headers.map((line) => line.split(': ') as [string, string])),
+    body: JSON.parse(body),
+  };
+}
+
+const post = (...headers: string[]) =>
+  `${['POST /nothing HTTP/1.1', 'Host: x', ...headers].join('\r\n')}\r\n\r\n`;
+
+const NOT_HTTP = [
+  ['garbage', 'garbage\r\n\r\n'],
+  ['an unknown method', 'BREW /pot HTTP/1.1\r\nHost: x\r\n\r\n'],
+  ['another protocol', '\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03'],
+  ['no host', 'POST /nothing HTTP/1.1\r\nConnection: close\r\n\r\n'],
+  ['a header without a colon', post('nonsense')],
+  ['a header with a NUL', post('X-Name: a\0b')],
+  ['two lengths', post('Content-Length: 1', 'Content-Length: 2')],
+  ['a length that is none', post('Content-Length: -1')],
+  ['a length and pieces', post('Content-Length: 5', 'Transfer-Encoding: chunked')],
+  ['pieces that are none', `${post('Transfer-Encoding: chunked')}xyz\r\n`],
+] as const;
+
+describe.each(SERVICES)('%s', (service) => {
+  test.each(NOT_HTTP)('refuses %s as invalid_request', async (_what, request) => {
+    expectProblem(await exchange(service, request), 'invalid_request');
+  });
+
+  test('refuses headers of 20 kB', async () => {
+    expectProblem(await exchange(service, post(`X-Name: ${'x'.repeat(20_000)}`)), 'headers_too_large');
+  });
+
+  test('lives on after all that', async () => {
+    expect((await shared.api.get(service, '/health/ready')).status).toBe(200);
+  });
+});
+
+test.each(['/users/%zz', '/users/%', '/users/%E0%A4%A', `/users/${'1'.repeat(200)}`])(
+  'the path %.40s is refused as invalid_request',
+  async (path) => {
+    expectProblem(await shared.api.get('user-service', path), 'invalid_request');
+  },
+);
