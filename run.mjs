@@ -59,11 +59,19 @@ function run([command, ...rest]) {
     const child = spawn(command, rest, { cwd: root, stdio: 'inherit' });
     const pass = (signal) => child.kill(signal);
     for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, pass);
+    // npm runs us through a shell, and a SIGTERM to npm ends that shell alone: with our parent gone it is time to stop.
+    const parent = process.ppid;
+    const watch = setInterval(() => {
+      if (process.ppid === parent || !process.env.npm_lifecycle_event) return;
+      clearInterval(watch);
+      pass('SIGTERM');
+    }, 500);
     child.on('error', (error) => {
       console.error(`${command}: ${error.message}`);
       resolve(1);
     });
     child.on('exit', (code, signal) => {
+      clearInterval(watch);
       for (const name of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.removeListener(name, pass);
       resolve(code ?? 128 + (constants.signals[signal] ?? 0));
     });

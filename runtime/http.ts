@@ -43,7 +43,7 @@ export type App = FastifyInstance<
   TypeBoxTypeProvider
 >;
 
-const METHODS = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS'] as const;
+const METHODS = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS', 'TRACE'] as const;
 
 /** A Fastify app with everything that the four services have in common; each adds its own routes. */
 export async function createHttp({ service, description, logger, metrics, stopping, ready }: HttpOptions) {
@@ -88,6 +88,7 @@ export async function createHttp({ service, description, logger, metrics, stoppi
   app.addHook('onRoute', (route) => void paths.add(route.url));
   await app.register(fastifySwaggerUi, { routePrefix: '/docs' });
   const hidden = { schema: { hide: true } };
+  app.get('/', hidden, (_request, reply) => reply.redirect('/docs'));
   app.get('/openapi.json', hidden, () => app.swagger());
   app.get('/metrics', hidden, async (_request, reply) =>
     reply.type(metrics.registry.contentType).send(await metrics.registry.metrics()),
@@ -193,6 +194,7 @@ function refuseMalformedHttp(error: Error & { code?: string }, socket: Socket): 
   const body = JSON.stringify(problem);
   socket.end(
     `HTTP/1.1 ${problem.status} ${problem.status}\r\nContent-Type: application/problem+json\r\n` +
+      (problem.retry_after === undefined ? '' : `Retry-After: ${problem.retry_after}\r\n`) +
       `Content-Length: ${Buffer.byteLength(body)}\r\nConnection: close\r\n\r\n${body}`,
   );
 }

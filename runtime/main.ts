@@ -38,8 +38,8 @@ export async function stopServices(services: RunningService[], bus: Bus): Promis
 }
 
 /**
- * Starts, then stops gracefully on the first SIGINT or SIGTERM; a second one, or a stop that takes too long, ends the
- * process at once. Nothing is lost by that: the next start goes on from what was committed.
+ * Starts, then stops gracefully on the first SIGINT, SIGTERM or SIGHUP; the third one, or a stop that takes too long,
+ * ends the process at once. Nothing is lost by that: the next start goes on from what was committed.
  */
 export async function runUntilStopped(start: () => Promise<() => Promise<void>>): Promise<void> {
   let signalled: (() => void) | undefined;
@@ -47,10 +47,10 @@ export async function runUntilStopped(start: () => Promise<() => Promise<void>>)
     signalled = resolve;
   });
   let signals = 0;
-  for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
     process.on(signal, () => {
       signals += 1;
-      // A terminal's Ctrl-C arrives twice: from the terminal and from npm.
+      // A terminal's Ctrl-C arrives twice: from the terminal and from run.mjs.
       if (signals > 2) process.exit(1);
       signalled?.();
     });

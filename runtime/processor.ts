@@ -4,6 +4,7 @@ import type { Logger } from 'pino';
 import type { CursorMove } from './cursors.ts';
 import { type LogEvent, LogMissing, type LogReader } from './log.ts';
 import type { EventsResult, Traced } from './pipeline.ts';
+import { traceId } from './trace.ts';
 
 /** What a processor is doing; `stopped` means that this partition stands still until somebody looks. */
 type ProcessorState = 'running' | 'stopped';
@@ -95,25 +96,37 @@ async function step<Command>(
   if (commands.length === 0) throw malformed;
   const from = { source, partition, from: cursor };
   const result = await submit(commands, from);
+  for (const event of events.slice(0, result.applied)) logApplied(options, event);
   if (result.stopped === 'conflict') throw new Conflict();
-  if (result.stopped === 'missing' && result.applied === 0) return waitForMissing(options, commands, from);
+  if (result.stopped === 'missing' && result.applied === 0)
+    return waitForMissing(options, events, commands, from);
   if (result.stopped instanceof Error && result.applied === 0) throw result.stopped;
   return result.applied;
 }
 
 /** The first event speaks of a user whom another log announces: apply that log first, then this event must do. */
 async function waitForMissing<Command>(
-  { submit, fresh }: ProcessorOptions<Command>,
+  options: ProcessorOptions<Command>,
+  events: LogEvent[],
   commands: Traced<Command>[],
   from: Omit<CursorMove, 'to'>,
 ): Promise<number> {
-  await fresh();
-  const result = await submit(commands, from);
+  await options.fresh();
+  const result = await options.submit(commands, from);
+  for (const event of events.slice(0, result.applied)) logApplied(options, event);
   if (result.applied > 0) return result.applied;
   if (result.stopped === 'conflict') throw new Conflict();
   throw result.stopped instanceof Error
     ? result.stopped
     : new Error('the event speaks of a user whom no log announces');
+}
+
+function logApplied<Command>({ logger, source }: ProcessorOptions<Command>, event: LogEvent): void {
+  const { partition, position, type, trace, user_id } = event;
+  logger.debug(
+    { request_id: trace ? traceId(trace) : undefined, source, partition, position, type, user_id },
+    'event applied',
+  );
 }
 
 /** Drops duplicates; throws on a gap. */

@@ -41,8 +41,13 @@ describe.each(SERVICES)('%s', (service) => {
     }
   });
 
+  test('leads a person who opens its address to the documents', async () => {
+    const reply = await shared.api.call(service, 'GET', '/', { redirect: 'manual' });
+    expect([reply.status, reply.headers.get('location')]).toEqual([302, '/docs']);
+  });
+
   test('knows no other route', async () => {
-    for (const path of ['/', '/nothing', '/Users', '/orders/1/2', '//users', '/health', '/health/']) {
+    for (const path of ['/nothing', '/Users', '/orders/1/2', '//users', '/health', '/health/']) {
       expectProblem(await shared.api.get(service, path), 'route_not_found');
     }
     expectProblem(await shared.api.post(service, '/nothing', {}), 'route_not_found');

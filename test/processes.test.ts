@@ -131,6 +131,41 @@ test('SIGTERM lets a service finish what it accepted, and ends it with exit code
   expect(await services!['order-service'].ended).toBe(0);
 });
 
+test('one request id finds an order in the logs of all services that had to do with it', async () => {
+  const databaseUrl = await createDatabase();
+  const started = await Promise.all(
+    SERVICES.map((name) => startService(name, databaseUrl, { LOG_LEVEL: 'debug' })),
+  );
+  const services = Object.fromEntries(started.map((service) => [service.name, service])) as Record<
+    ServiceName,
+    ServiceProcess
+  >;
+  const api = new Api(urlsOf(services));
+  const user_id = await api.userWith(10);
+  const id = '4bf92f3577b34da6a3ce929d0e0e4736';
+  const reply = await api.order(user_id, 1, { traceparent: `00-${id}-00f067aa0ba902b7-01` });
+  expect(reply.headers.get('x-request-id')).toBe(id);
+  await api.letters(user_id);
+  const told = (name: ServiceName) =>
+    services[name]
+      .output()
+      .split('\n')
+      .filter((text) => text.includes(`"request_id":"${id}"`))
+      .map((text) => JSON.parse(text));
+  await until('billing tells of the order', () => told('billing-service').length > 0);
+  await until('the letter is told of', () => told('notification-service').length > 0);
+  await until('the request is told of', () => told('order-service').length > 1);
+  expect(told('billing-service')).toMatchObject([{ msg: 'event applied', type: 'OrderPlaced', user_id }]);
+  expect(told('notification-service')).toMatchObject([
+    { msg: 'event applied', type: 'PaymentCompleted', user_id },
+  ]);
+  expect(
+    told('order-service')
+      .map((text) => text.msg)
+      .sort(),
+  ).toEqual(['event applied', 'request answered']);
+});
+
 test('a bad setting, a taken port and a database that does not answer each give one clear line and exit code 1', async () => {
   const databaseUrl = await createDatabase();
   const service = await startService('user-service', databaseUrl);
