@@ -1,9 +1,11 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { ServiceName } from '@stream-processing/contracts/names.ts';
+import { PROBLEMS, Problem } from '@stream-processing/contracts/problems.ts';
 import type { Logger } from 'pino';
 import type { CursorMove } from './cursors.ts';
 import { type LogEvent, LogMissing, type LogReader } from './log.ts';
 import type { EventsResult, Traced } from './pipeline.ts';
+import { isConnectionLoss } from './sql-errors.ts';
 import { traceId } from './trace.ts';
 
 /** What a processor is doing; `stopped` means that this partition stands still until somebody looks. */
@@ -60,14 +62,23 @@ export async function processPartition<Command>(
         await delay(MISSING_MS, undefined, { signal, ref: false }).catch(() => {});
         continue;
       }
-      onState('stopped');
-      logger.error({ err: error, source, partition, cursor }, 'partition stopped');
+      if (passesByItself(error)) {
+        logger.warn({ err: error, source, partition, cursor }, 'partition interrupted');
+      } else {
+        onState('stopped');
+        logger.error({ err: error, source, partition, cursor }, 'partition stopped');
+      }
       cursor = undefined;
       await delay(Math.min(RETRY_MS_MAX, 100 * 2 ** failures++), undefined, { signal, ref: false }).catch(
         () => {},
       );
     }
   }
+}
+
+/** A database that is away for a while needs nobody's help. */
+function passesByItself(error: unknown): boolean {
+  return isConnectionLoss(error) || (error instanceof Problem && PROBLEMS[error.code].retry);
 }
 
 /** One submission; answers how many events were applied. */
