@@ -46,7 +46,8 @@ export class Listener {
         connectionString: this.#url,
         application_name: this.#name,
         keepAlive: true,
-      });
+        pipeline: true,
+      } as pg.ClientConfig);
       client.on('notification', ({ channel, payload }) => this.#onNotify(channel, payload ?? ''));
       client.on('error', () => {});
       client.on('end', () => this.#lost(client));
