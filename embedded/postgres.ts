@@ -58,19 +58,30 @@ export async function startEmbeddedPostgres({
   };
 
   const password = await initialize(server);
-  const port = (await runningServer(server.cluster)) ?? (await start(server, { ...SETTINGS, ...settings }));
+  const running = await runningServer(server.cluster);
+  const port = running ?? (await start(server, { ...SETTINGS, ...settings }));
   const urlOf = (database: string) => `postgres://postgres:${password}@127.0.0.1:${port}/${database}`;
-  const owner = await own(urlOf('postgres'), dataDir);
-  const [known] = await owner`select 1 from pg_database where datname = ${DATABASE}`;
-  if (!known) await owner.unsafe(`create database ${DATABASE}`);
-  return {
-    url: urlOf(DATABASE),
-    urlOf,
-    async stop() {
-      await owner.end();
-      await as(account, server.pg_ctl, ['stop', '-D', server.cluster, '-m', 'fast', '-w', '-t', '60']);
-    },
-  };
+  try {
+    const owner = await own(urlOf('postgres'), dataDir);
+    const [known] = await owner`select 1 from pg_database where datname = ${DATABASE}`;
+    if (!known) await owner.unsafe(`create database ${DATABASE}`);
+    return {
+      url: urlOf(DATABASE),
+      urlOf,
+      async stop() {
+        await owner.end();
+        await stop(server);
+      },
+    };
+  } catch (error) {
+    // What we started, we stop; what ran before belongs to somebody else.
+    if (running === undefined) await stop(server);
+    throw error;
+  }
+}
+
+async function stop({ account, cluster, pg_ctl }: Server): Promise<void> {
+  await as(account, pg_ctl, ['stop', '-D', cluster, '-m', 'fast', '-w', '-t', '60']);
 }
 
 interface Server extends Binaries {
