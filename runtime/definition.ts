@@ -4,8 +4,9 @@ import type { App } from './http.ts';
 import type { LogEvent } from './log.ts';
 import type { Metrics } from './metrics.ts';
 import type { Installation } from './migrate.ts';
-import type { Decision, Pipeline, Work } from './pipeline.ts';
+import type { Pipeline } from './pipeline.ts';
 import type { Sql } from './sql.ts';
+import type { Decision, Work } from './work.ts';
 
 /** What makes a service this service; the rest is the same for all. */
 export interface ServiceDefinition<State, Command, D extends Decision> {

@@ -6,10 +6,11 @@ import type { ServiceDefinition } from './definition.ts';
 import { Leases } from './leases.ts';
 import type { LogReader } from './log.ts';
 import type { Metrics } from './metrics.ts';
-import type { Decision, Pipeline } from './pipeline.ts';
+import type { Pipeline } from './pipeline.ts';
 import { processPartition } from './processor.ts';
 import type { Progress } from './progress.ts';
 import type { Sql } from './sql.ts';
+import type { Decision } from './work.ts';
 
 interface Followed<State, Command, D extends Decision> {
   url: string;

@@ -2,9 +2,9 @@ import pino, { type Logger } from 'pino';
 import { Bus } from './announcements.ts';
 import { readConfig } from './config.ts';
 import type { ServiceDefinition } from './definition.ts';
-import type { Decision } from './pipeline.ts';
 import { type RunningService, startService } from './service.ts';
 import { StartupError } from './startup-error.ts';
+import type { Decision } from './work.ts';
 
 const STOP_MS_MAX = 40_000;
 

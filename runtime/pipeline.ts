@@ -8,53 +8,15 @@
  * No timer and no added delay: an idle service commits one command at once, a busy one hundreds.
  */
 import { Problem } from '@stream-processing/contracts/problems.ts';
-import { append, type TracedEvent } from './append.ts';
+import { append } from './append.ts';
+import { answer, decideAll, type Fate, refusal, type Unit } from './batch.ts';
 import { CursorConflict, type CursorMove, moveCursors } from './cursors.ts';
-import { type Idempotency, Replies, type Reply } from './idempotency.ts';
-import type { NewEvent, Positions } from './log.ts';
-import type { Sql, Tx } from './sql.ts';
+import { Replies } from './idempotency.ts';
+import type { Positions } from './log.ts';
+import type { Sql } from './sql.ts';
 import { isConnectionLoss, isTransient } from './sql-errors.ts';
 import { fateOf } from './transaction-fate.ts';
-
-export interface Decision {
-  /** Nothing is changed: state is missing that another service's log may yet bring. */
-  missing?: true;
-  events?: NewEvent[];
-}
-
-/** What a service gives the pipeline: its rules (decide, apply: pure) and its tables (load, save). */
-export interface Work<State, Command, D extends Decision> {
-  /** Reads and locks, in key order, all that the commands concern. */
-  load(tx: Tx, commands: Command[]): Promise<State>;
-  decide(state: State, command: Command): D;
-  /** Folds a decision into the batch's state, so that the next command sees it. */
-  apply(state: State, decision: D): void;
-  /** Sends all its statements before it waits for the first answer: the append must come last. */
-  save(tx: Tx, state: State, decisions: D[]): Promise<unknown>;
-}
-
-export interface Traced<Command> {
-  /** undefined: an event that means nothing to this service; only the cursor passes it. */
-  command: Command | undefined;
-  /** `traceparent` of the request behind it. */
-  trace: string | null;
-}
-
-export interface RequestOptions<D> {
-  idempotency?: Idempotency | undefined;
-  /** The reply to keep under the Idempotency-Key; undefined: keep none, a repetition is decided anew. */
-  reply?: (decision: D) => Reply | undefined;
-  /** Called before the commit, perhaps several times: the place to wait for what the commit will set off. */
-  decided?: (decision: D) => void;
-}
-
-export type RequestResult<D> = { decision: D } | { replay: Reply };
-
-/** Of a run of events: how many were applied, and why not all. */
-export interface EventsResult {
-  applied: number;
-  stopped?: 'missing' | 'conflict' | Error;
-}
+import type { Decision, EventsResult, RequestOptions, RequestResult, Traced, Work } from './work.ts';
 
 export interface Committed<D> {
   log: Positions;
@@ -72,22 +34,6 @@ export interface PipelineOptions<State, Command, D extends Decision> {
   /** Requests that may wait; one more is refused with `overloaded`. */
   queueMax?: number;
 }
-
-interface Unit<Command, D> {
-  commands: Traced<Command>[];
-  request?: RequestOptions<D>;
-  cursor?: Omit<CursorMove, 'to'>;
-  resolveRequest?: (result: RequestResult<D>) => void;
-  resolveEvents?: (result: EventsResult) => void;
-  reject: (error: unknown) => void;
-}
-
-/** How one unit fared within a batch that is not committed yet. */
-type Fate<D> =
-  | { kind: 'decided'; decision: D }
-  | { kind: 'replayed'; replay: Reply }
-  | { kind: 'refused'; error: unknown }
-  | { kind: 'events'; result: EventsResult };
 
 interface Transacted<D> {
   fates: Fate<D>[];
@@ -256,89 +202,6 @@ export class Pipeline<State, Command, D extends Decision> {
     });
     return finished!;
   }
-}
-
-interface Batch<D> {
-  fates: Fate<D>[];
-  decisions: D[];
-  events: TracedEvent[];
-  moves: CursorMove[];
-}
-
-function decideAll<State, Command, D extends Decision>(
-  work: Work<State, Command, D>,
-  state: State,
-  replies: Replies,
-  units: Unit<Command, D>[],
-): Batch<D> {
-  const batch: Batch<D> = { fates: [], decisions: [], events: [], moves: [] };
-
-  function accept(decision: D, trace: string | null) {
-    work.apply(state, decision);
-    batch.decisions.push(decision);
-    for (const event of decision.events ?? []) batch.events.push({ ...event, trace });
-  }
-
-  function decideRequest(unit: Unit<Command, D>): Fate<D> {
-    const { command, trace } = unit.commands[0]!;
-    const { idempotency, reply, decided } = unit.request!;
-    const first = idempotency && replies.find(idempotency);
-    if (first === 'reused') return { kind: 'refused', error: new Problem('idempotency_key_reused') };
-    if (first) return { kind: 'replayed', replay: first };
-    let decision: D;
-    let kept: Reply | undefined;
-    try {
-      decision = work.decide(state, command!);
-      kept = idempotency && reply?.(decision);
-      decided?.(decision);
-    } catch (error) {
-      return { kind: 'refused', error };
-    }
-    if (!decision.missing) accept(decision, trace);
-    if (idempotency && kept) replies.add(idempotency, kept);
-    return { kind: 'decided', decision };
-  }
-
-  function decideEvents(unit: Unit<Command, D>, cursor: Omit<CursorMove, 'to'>): Fate<D> {
-    const result: EventsResult = { applied: 0 };
-    for (const { command, trace } of unit.commands) {
-      if (command !== undefined) {
-        let decision: D;
-        try {
-          decision = work.decide(state, command);
-        } catch (error) {
-          result.stopped = error as Error;
-          break;
-        }
-        if (decision.missing) {
-          result.stopped = 'missing';
-          break;
-        }
-        accept(decision, trace);
-      }
-      result.applied += 1;
-    }
-    if (result.applied > 0) batch.moves.push({ ...cursor, to: cursor.from + result.applied });
-    return { kind: 'events', result };
-  }
-
-  for (const unit of units) {
-    batch.fates.push(unit.cursor ? decideEvents(unit, unit.cursor) : decideRequest(unit));
-  }
-  return batch;
-}
-
-function answer<Command, D>(unit: Unit<Command, D>, fate: Fate<D>): void {
-  if (fate.kind === 'events') unit.resolveEvents?.(fate.result);
-  else if (fate.kind === 'refused') unit.reject(fate.error);
-  else
-    unit.resolveRequest?.(fate.kind === 'replayed' ? { replay: fate.replay } : { decision: fate.decision });
-}
-
-function refusal<Command, D>(unit: Unit<Command, D>, error: unknown): Fate<D> {
-  return unit.cursor
-    ? { kind: 'events', result: { applied: 0, stopped: error as Error } }
-    : { kind: 'refused', error };
 }
 
 /** 10, 20, 40 … 640 ms, jittered: about 1.3 s over all tries, enough for a deadlock or a restarting server. */

@@ -3,9 +3,9 @@ import pino from 'pino';
 import { expect, onTestFinished, test } from 'vitest';
 import { add, counter, createToy, TOY_SOURCE, toyPipeline } from '../test/toy.ts';
 import type { LogEvent, LogReader } from './log.ts';
-import type { EventsResult } from './pipeline.ts';
 import { PositionWaits } from './position-waits.ts';
 import { type ProcessorOptions, processPartition } from './processor.ts';
+import type { EventsResult } from './work.ts';
 
 type Add = ReturnType<typeof add>['command'];
 

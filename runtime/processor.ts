@@ -4,9 +4,9 @@ import { PROBLEMS, Problem } from '@stream-processing/contracts/problems.ts';
 import type { Logger } from 'pino';
 import type { CursorMove } from './cursors.ts';
 import { type LogEvent, LogMissing, type LogReader } from './log.ts';
-import type { EventsResult, Traced } from './pipeline.ts';
 import { isConnectionLoss } from './sql-errors.ts';
 import { traceId } from './trace.ts';
+import type { EventsResult, Traced } from './work.ts';
 
 /** What a processor is doing; `stopped` means that this partition stands still until somebody looks. */
 type ProcessorState = 'running' | 'stopped';

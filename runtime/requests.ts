@@ -4,7 +4,7 @@ import type { FastifyReply, FastifyRequest } from 'fastify';
 import Type, { type TSchema } from 'typebox';
 import type { Room } from './definition.ts';
 import { fingerprint, type Idempotency, type Reply } from './idempotency.ts';
-import type { Decision, RequestOptions, RequestResult } from './pipeline.ts';
+import type { Decision, RequestOptions, RequestResult } from './work.ts';
 
 export const IdempotencyHeaders = Type.Object({
   'idempotency-key': Type.Optional(

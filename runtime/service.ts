@@ -11,10 +11,11 @@ import { type LogReader, partitionOf } from './log.ts';
 import { postgresLog } from './log-postgres.ts';
 import { createMetrics } from './metrics.ts';
 import { migrate } from './migrate.ts';
-import { type Committed, type Decision, Pipeline } from './pipeline.ts';
+import { type Committed, Pipeline } from './pipeline.ts';
 import { Progress } from './progress.ts';
 import { connect, schemaOf } from './sql.ts';
 import { asStartupError } from './startup-error.ts';
+import type { Decision } from './work.ts';
 
 export interface RunningService {
   name: ServiceName;

@@ -2,9 +2,8 @@
 import { existsSync, globSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import { SERVICES } from '@stream-processing/contracts/names.ts';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { createKeptDatabase } from './database.ts';
-import { startInstallation } from './installation.ts';
+import { describe, expect, test } from 'vitest';
+import { shareInstallation } from './shared-installation.ts';
 
 const root = path.join(import.meta.dirname, '..');
 const READMES = ['README.md', 'README.ru.md'];
@@ -47,22 +46,12 @@ describe('settings', () => {
 });
 
 describe('routes', () => {
-  let database: Awaited<ReturnType<typeof createKeptDatabase>>;
-  let installation: Awaited<ReturnType<typeof startInstallation>>;
-
-  beforeAll(async () => {
-    database = await createKeptDatabase();
-    installation = await startInstallation(database.url);
-  });
-  afterAll(async () => {
-    await installation.stop();
-    await database.drop();
-  });
+  const shared = shareInstallation();
 
   test.each(READMES)('%s tells every route of every /openapi.json, and no other', async (file) => {
     const known = await Promise.all(
       SERVICES.map(async (service) => {
-        const { body } = await installation.api.get(service, '/openapi.json');
+        const { body } = await shared.api.get(service, '/openapi.json');
         const paths = Object.entries<object>(body.paths);
         return paths.flatMap(([route, methods]) =>
           Object.keys(methods).map((method) => `${method.toUpperCase()} ${route}`),
@@ -77,7 +66,7 @@ describe('routes', () => {
     expect(routesIn(file)).toEqual(expect.arrayContaining(OPERATIONS));
     for (const service of SERVICES) {
       for (const operation of OPERATIONS) {
-        const { status } = await installation.api.get(service, operation.replace('GET ', ''));
+        const { status } = await shared.api.get(service, operation.replace('GET ', ''));
         expect({ service, operation, status }).toMatchObject({ status: 200 });
       }
     }

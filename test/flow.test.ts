@@ -1,21 +1,10 @@
-import { afterAll, beforeAll, expect, test } from 'vitest';
-import { createKeptDatabase } from './database.ts';
-import { startInstallation } from './installation.ts';
+import { expect, test } from 'vitest';
+import { shareInstallation } from './shared-installation.ts';
 
-let database: Awaited<ReturnType<typeof createKeptDatabase>>;
-let installation: Awaited<ReturnType<typeof startInstallation>>;
-
-beforeAll(async () => {
-  database = await createKeptDatabase();
-  installation = await startInstallation(database.url);
-});
-afterAll(async () => {
-  await installation.stop();
-  await database.drop();
-});
+const shared = shareInstallation();
 
 test('an order that the account can pay is confirmed, debited once, and told by a letter of happiness', async () => {
-  const { api } = installation;
+  const { api } = shared;
   const user_id = await api.userWith(100);
   const order = await api.order(user_id, 30.55);
   expect(order).toMatchObject({ status: 201, body: { user_id, price: 30.55, status: 'confirmed' } });
@@ -27,7 +16,7 @@ test('an order that the account can pay is confirmed, debited once, and told by 
 });
 
 test('an order that is too dear fails, costs nothing, and is told by a letter of grief', async () => {
-  const { api } = installation;
+  const { api } = shared;
   const user_id = await api.userWith(10, { locale: 'en' });
   const order = await api.order(user_id, 10.01);
   expect(order).toMatchObject({ status: 201, body: { status: 'failed' } });
@@ -37,7 +26,7 @@ test('an order that is too dear fails, costs nothing, and is told by a letter of
 });
 
 test('32 callers at once on one account with money for half of their orders: exactly half are confirmed', async () => {
-  const { api } = installation;
+  const { api } = shared;
   const user_id = await api.userWith(16 * 7);
   const orders = await Promise.all(Array.from({ length: 32 }, () => api.order(user_id, 7)));
   expect(orders.map((order) => order.status)).toEqual(Array(32).fill(201));
@@ -51,7 +40,7 @@ test('32 callers at once on one account with money for half of their orders: exa
 });
 
 test('a new user can be used at every other service in the very next request, 1,000 times out of 1,000', async () => {
-  const { api } = installation;
+  const { api } = shared;
   const once = async () => {
     const { body: user } = await api.createUser();
     const [account, order] = await Promise.all([api.account(user.id), api.order(user.id, 1)]);
@@ -67,7 +56,7 @@ test('a new user can be used at every other service in the very next request, 1,
 });
 
 test('200 users with 20 orders each, 64 at a time: every debit, letter and message agrees, all balances sum to zero', async () => {
-  const { api } = installation;
+  const { api } = shared;
   const users = await Promise.all(Array.from({ length: 200 }, () => api.userWith(100)));
   const jobs = users.flatMap((user_id) =>
     Array.from({ length: 20 }, (_, i) => ({ user_id, price: i + 0.5 })),

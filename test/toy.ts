@@ -2,13 +2,9 @@
 import { Bus } from '@stream-processing/runtime/announcements.ts';
 import { createCursors } from '@stream-processing/runtime/cursors.ts';
 import { migrate } from '@stream-processing/runtime/migrate.ts';
-import {
-  type Committed,
-  Pipeline,
-  type PipelineOptions,
-  type Work,
-} from '@stream-processing/runtime/pipeline.ts';
+import { type Committed, Pipeline, type PipelineOptions } from '@stream-processing/runtime/pipeline.ts';
 import { connect, type Sql, schemaOf } from '@stream-processing/runtime/sql.ts';
+import type { Work } from '@stream-processing/runtime/work.ts';
 import { onTestFinished } from 'vitest';
 import { createDatabase } from './database.ts';
 

@@ -1,7 +1,7 @@
 import type { Locale } from '@stream-processing/contracts/names.ts';
 import { nextIds } from '@stream-processing/runtime/ids.ts';
-import type { Work } from '@stream-processing/runtime/pipeline.ts';
 import type { Tx } from '@stream-processing/runtime/sql.ts';
+import type { Work } from '@stream-processing/runtime/work.ts';
 import { apply, type Command, type Decision, decide, type Order, type State } from './decide.ts';
 import { type OrderRow, toOrder } from './rows.ts';
 

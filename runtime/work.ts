@@ -1,0 +1,44 @@
+/** What passes between a service and its pipeline: commands in, decisions out, state between. */
+import type { Idempotency, Reply } from './idempotency.ts';
+import type { NewEvent } from './log.ts';
+import type { Tx } from './sql.ts';
+
+export interface Decision {
+  /** Nothing is changed: state is missing that another service's log may yet bring. */
+  missing?: true;
+  events?: NewEvent[];
+}
+
+/** What a service gives the pipeline: its rules (decide, apply: pure) and its tables (load, save). */
+export interface Work<State, Command, D extends Decision> {
+  /** Reads and locks, in key order, all that the commands concern. */
+  load(tx: Tx, commands: Command[]): Promise<State>;
+  decide(state: State, command: Command): D;
+  /** Folds a decision into the batch's state, so that the next command sees it. */
+  apply(state: State, decision: D): void;
+  /** Sends all its statements before it waits for the first answer: the append must come last. */
+  save(tx: Tx, state: State, decisions: D[]): Promise<unknown>;
+}
+
+export interface Traced<Command> {
+  /** undefined: an event that means nothing to this service; only the cursor passes it. */
+  command: Command | undefined;
+  /** `traceparent` of the request behind it. */
+  trace: string | null;
+}
+
+export interface RequestOptions<D> {
+  idempotency?: Idempotency | undefined;
+  /** The reply to keep under the Idempotency-Key; undefined: keep none, a repetition is decided anew. */
+  reply?: (decision: D) => Reply | undefined;
+  /** Called before the commit, perhaps several times: the place to wait for what the commit will set off. */
+  decided?: (decision: D) => void;
+}
+
+export type RequestResult<D> = { decision: D } | { replay: Reply };
+
+/** Of a run of events: how many were applied, and why not all. */
+export interface EventsResult {
+  applied: number;
+  stopped?: 'missing' | 'conflict' | Error;
+}
