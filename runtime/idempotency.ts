@@ -26,10 +26,11 @@ export class Replies {
 
   static async load(tx: Tx, keys: Idempotency[]): Promise<Replies> {
     if (keys.length === 0) return new Replies(new Map());
+    const [scopes, names] = [keys.map((k) => k.scope), keys.map((k) => k.key)];
     const rows = await tx<{ scope: string; key: string; request: Buffer; status: number; body: string }[]>`
       select i.scope, i.key, i.request, i.status, i.body::text from idempotency i
-      join (select distinct * from unnest(${keys.map((k) => k.scope)}::text[], ${keys.map((k) => k.key)}::text[]))
-        as k (scope, key) using (scope, key)`;
+      join (select distinct * from unnest(${scopes}::text[], ${names}::text[])) as k (scope, key) using (scope, key)
+      where i.scope = any(${scopes}::text[]) and i.key = any(${names}::text[])`;
     return new Replies(
       new Map(
         rows.map((row) => [

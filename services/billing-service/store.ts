@@ -72,7 +72,7 @@ async function save(tx: Tx, state: State, decisions: Decision[]): Promise<void> 
           ${updated.map((a) => a.id)}::bigint[], ${updated.map((a) => a.balance)}::bigint[],
           ${updated.map((a) => a.sequence)}::bigint[]
         ) as n (id, balance, sequence)
-        where a.id = n.id`,
+        where a.id = n.id and a.id = any(${updated.map((a) => a.id)}::bigint[])`,
     transfers.length > 0 &&
       tx`
         insert into transfers (

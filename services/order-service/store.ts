@@ -44,7 +44,7 @@ async function save(tx: Tx, _state: State, decisions: Decision[]): Promise<void>
           ${settled.map((o) => o.id)}::bigint[], ${settled.map((o) => o.status)}::text[],
           ${settled.map((o) => o.message)}::text[]
         ) as n (id, status, message)
-        where o.id = n.id and o.status = 'pending'`,
+        where o.id = n.id and o.id = any(${settled.map((o) => o.id)}::bigint[]) and o.status = 'pending'`,
   ]);
 }
 
