@@ -57,13 +57,11 @@ test.each(SERVICES)(
     const api = new Api(urlsOf(services!));
     const users = await Promise.all(Array.from({ length: 20 }, () => api.userWith(100)));
     const told: { id: number; user_id: number; status: string; message: string | null }[] = [];
-    let refused = 0;
     let stop = false;
     const caller = async (user_id: number) => {
       while (!stop) {
         const answer = await api.order(user_id, 3, { prefer: 'wait=2' }).catch(() => undefined);
         if (answer && answer.status < 300) told.push(answer.body);
-        else refused += 1;
       }
     };
     const load = users.map(caller);
@@ -103,7 +101,6 @@ test.each(SERVICES)(
       sum: 0,
     });
     expect(again.output()).not.toMatch(/partition stopped/);
-    expect(refused).toBeGreaterThanOrEqual(0);
   },
 );
 
