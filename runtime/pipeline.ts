@@ -9,8 +9,8 @@
  */
 import { Problem } from '@stream-processing/contracts/problems.ts';
 import { append } from './append.ts';
-import { answer, decideAll, type Fate, refusal, type Unit } from './batch.ts';
-import { CursorConflict, type CursorMove, moveCursors } from './cursors.ts';
+import { answer, type Batch, decideAll, type Fate, refusal, type Unit } from './batch.ts';
+import { type CursorMove, conflictOf, moveCursors } from './cursors.ts';
 import { Replies } from './idempotency.ts';
 import type { Positions } from './log.ts';
 import type { Sql } from './sql.ts';
@@ -125,9 +125,10 @@ export class Pipeline<State, Command, D extends Decision> {
 
   /** Nothing of these units was committed, as far as is known. */
   async #recover(units: Unit<Command, D>[], error: unknown, tries: number): Promise<void> {
-    if (error instanceof CursorConflict) {
+    const conflict = conflictOf(error);
+    if (conflict) {
       const lost = (unit: Unit<Command, D>) =>
-        error.lost.some((m) => m.source === unit.cursor?.source && m.partition === unit.cursor.partition);
+        conflict.some((c) => c.source === unit.cursor?.source && c.partition === unit.cursor.partition);
       for (const unit of units.filter(lost)) unit.resolveEvents?.({ applied: 0, stopped: 'conflict' });
       return this.#process(
         units.filter((unit) => !lost(unit)),
@@ -163,44 +164,40 @@ export class Pipeline<State, Command, D extends Decision> {
   async #transact(units: Unit<Command, D>[]): Promise<Transacted<D>> {
     const { sql, work, partitions, observe } = this.#options;
     const began = performance.now();
-    let xid: string | null = null;
-    let finished: Transacted<D> | undefined;
+    const commands = units.flatMap((unit) => unit.commands.flatMap((traced) => traced.command ?? []));
+    const keys = units.flatMap((unit) => unit.request?.idempotency ?? []);
+    let xid: string | undefined;
+    let batch: Batch<D> | undefined;
+    let log: Promise<Positions> = Promise.resolve(new Map());
     try {
       await sql.begin(async (tx) => {
-        // Sent together, run in this order; the transaction's id is what an unanswered commit is asked for by.
+        // Sent together; the transaction's id is what an unanswered commit is asked for by.
         const [[row], state, replies] = await Promise.all([
           tx<{ xid: string }[]>`select pg_current_xact_id()::text as xid`,
-          work.load(
-            tx,
-            units.flatMap((unit) => unit.commands.flatMap((traced) => traced.command ?? [])),
-          ),
-          Replies.load(
-            tx,
-            units.flatMap((unit) => unit.request?.idempotency ?? []),
-          ),
+          work.load(tx, commands),
+          Replies.load(tx, keys),
         ]);
         xid = row!.xid;
-        const batch = decideAll(work, state, replies, units);
-        const [, , , log] = await Promise.all([
-          work.save(tx, state, batch.decisions),
-          moveCursors(tx, batch.moves),
-          replies.save(tx),
-          append(tx, batch.events, partitions, new Date()),
-        ]);
-        finished = { fates: batch.fates, committed: { log, moves: batch.moves, decisions: batch.decisions } };
+        batch = decideAll(work, state, replies, units);
+        // Sent together, and with the commit.
+        work.save(tx, state, batch.decisions);
+        moveCursors(tx, batch.moves);
+        replies.save(tx);
+        log = append(tx, batch.events, partitions, new Date());
+        log.catch(() => {});
       });
     } catch (error) {
       // The connection broke while the commit was under way: PostgreSQL itself knows what became of it.
-      if (!finished || !xid || !isConnectionLoss(error)) throw error;
+      if (!batch || !xid || !isConnectionLoss(error)) throw error;
       const fate = await fateOf(sql, xid);
       if (fate === 'aborted') throw error;
       if (fate === 'unknown') throw new Problem('outcome_unknown');
+      // How far the log reaches was in the answer that never came: whoever follows it looks by itself.
+      log = Promise.resolve(new Map());
     }
-    observe?.({
-      commands: units.reduce((sum, unit) => sum + unit.commands.length, 0),
-      seconds: (performance.now() - began) / 1000,
-    });
-    return finished!;
+    observe?.({ commands: commands.length, seconds: (performance.now() - began) / 1000 });
+    const { fates, decisions, moves } = batch!;
+    return { fates, committed: { log: await log, moves, decisions } };
   }
 }
 

@@ -21,7 +21,7 @@ async function following(change: (log: LogReader) => LogReader = (log) => log) {
     );
   /** Another process applies the events: only the database tells. */
   const applyElsewhere = (from: number, to: number) =>
-    connectFor(url).begin((tx) => moveCursors(tx, [{ source: TOY_SOURCE, partition: 1, from, to }]));
+    connectFor(url).begin(async (tx) => moveCursors(tx, [{ source: TOY_SOURCE, partition: 1, from, to }]));
   const applyHere = async (from: number, to: number) => {
     await applyElsewhere(from, to);
     bus.emit(TOY, [{ of: TOY_SOURCE, partition: 1, position: to }], 'here');

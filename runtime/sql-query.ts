@@ -1,4 +1,4 @@
-import pg, { type QueryConfig } from 'pg';
+import pg from 'pg';
 
 // biome-ignore lint/suspicious/noExplicitAny: columns are what the statement says; callers name them in a type
 export type Rows = Record<string, any>[];
@@ -24,11 +24,18 @@ export function identifier(name: string): Fragment {
   return new Fragment([pg.escapeIdentifier(name)], []);
 }
 
-/** The statement with `$1, $2 …`, and the name under which connections keep it prepared. */
-export function statement(strings: TemplateStringsArray, templateValues: unknown[]): QueryConfig {
+/** A statement with `$1, $2 …`, and the name under which connections keep it prepared. */
+export interface Statement {
+  name: string;
+  text: string;
+  /** As PostgreSQL reads them. */
+  values: (string | Buffer | null)[];
+}
+
+export function statement(strings: TemplateStringsArray, templateValues: unknown[]): Statement {
   const values: unknown[] = [];
   const text = textOf({ strings, values: templateValues }, values);
-  return { name: nameOf(text), text, values };
+  return { name: nameOf(text), text, values: values.map(toParameter) };
 }
 
 function textOf({ strings, values: own }: Pick<Fragment, 'strings' | 'values'>, values: unknown[]): string {
@@ -50,3 +57,22 @@ function nameOf(text: string): string {
   names.set(text, name);
   return name;
 }
+
+function toParameter(value: unknown): string | Buffer | null {
+  if (Array.isArray(value)) return `{${value.map(toElement).join(',')}}`;
+  return value instanceof Buffer || value === null ? value : toText(value);
+}
+
+/** An element of an array's literal. Numbers, by far the most, need no quotes. */
+function toElement(value: unknown): string {
+  if (value === null) return 'NULL';
+  return typeof value === 'string' ? `"${value.replace(/["\\]/g, '\\$&')}"` : toText(value);
+}
+
+function toText(value: unknown): string {
+  if (value instanceof Date) return value.toISOString();
+  if (!SCALARS.has(typeof value)) throw new TypeError(`a statement cannot take ${typeof value} as a value`);
+  return String(value);
+}
+
+const SCALARS = new Set(['string', 'number', 'bigint', 'boolean']);

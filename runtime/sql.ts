@@ -1,11 +1,12 @@
 /**
  * PostgreSQL by tagged templates: sql`select … where id = ${id}` is parsed once per connection (a named prepared
- * statement) and its values never become text of the statement. Statements of one transaction are sent at once, in the
- * order of their calls, and need not wait for one another's answers (pipelining).
+ * statement) and its values never become text of the statement. Statements that a transaction asks for before it awaits
+ * one travel together, in the order of their calls.
  */
 import pg from 'pg';
 import { normalize } from './sql-errors.ts';
-import { type Rows, statement } from './sql-query.ts';
+import { type Answer, Group, type Prepared } from './sql-group.ts';
+import { type Rows, type Statement, statement } from './sql-query.ts';
 
 export interface Tx {
   <T extends Rows = Rows>(strings: TemplateStringsArray, ...values: unknown[]): Promise<T>;
@@ -14,7 +15,10 @@ export interface Tx {
 }
 
 export interface Sql extends Tx {
-  /** Commits what `work` did once it resolves; rolls it back when it rejects. */
+  /**
+   * Commits what `work` did once it resolves; rolls it back when it rejects. Statements whose answers `work` does not
+   * await travel with the commit, which fails when one of them does.
+   */
   begin<T>(work: (tx: Tx) => Promise<T>): Promise<T>;
   /** Waits for running statements, but not for ever. */
   end(): Promise<void>;
@@ -50,11 +54,8 @@ export function connect(url: string, options: SqlOptions): Sql {
     connectionTimeoutMillis: CONNECT_MS_MAX,
     idleTimeoutMillis: options.lasting ? 0 : IDLE_MS,
     keepAlive: true,
-    // Answers come in order, so a transaction need not wait for one statement before it sends the next.
-    pipeline: true,
-    types: { getTypeParser },
     options: sessionOptions(options),
-  } as pg.PoolConfig);
+  });
   // A connection that is lost while nothing runs on it is no error: the next statement opens another.
   pool.on('error', () => {});
   pool.on('connect', (client) => void client.on('error', () => {}));
@@ -71,10 +72,29 @@ export function schemaOf(service: string): string {
   return service.replaceAll('-', '_');
 }
 
-function tagFor(target: pg.Pool | pg.PoolClient): Tx {
-  const tag = <T extends Rows>(strings: TemplateStringsArray, ...values: unknown[]) =>
-    run<T>(target, statement(strings, values));
-  return Object.assign(tag, { unsafe: (text: string) => run(target, { text }) });
+function tagFor(pool: pg.Pool): Tx {
+  const tag = <T extends Rows>(strings: TemplateStringsArray, ...values: unknown[]) => {
+    const asked = statement(strings, values);
+    return withClient(pool, async (client) => {
+      const group = new Group(preparedBy(client), typeParser);
+      const answer = group.add(asked);
+      client.query(group);
+      return (await answer).rows as T;
+    });
+  };
+  return Object.assign(tag, {
+    unsafe: (text: string) => withClient(pool, (client) => asText(client, text)),
+  });
+}
+
+async function withClient<T>(pool: pg.Pool, work: (client: pg.PoolClient) => Promise<T>): Promise<T> {
+  const client = await pool.connect().catch(rejectNormalized);
+  try {
+    return await work(client);
+  } finally {
+    // The pool itself throws away a connection that was lost.
+    client.release();
+  }
 }
 
 async function endPool(pool: pg.Pool): Promise<void> {
@@ -83,46 +103,82 @@ async function endPool(pool: pg.Pool): Promise<void> {
   await Promise.race([pool.end(), late]);
 }
 
-async function run<T extends Rows>(target: pg.Pool | pg.PoolClient, query: pg.QueryConfig): Promise<T> {
-  try {
-    return (await target.query(query)).rows as T;
-  } catch (error) {
-    throw normalize(error);
-  }
+function transaction<T>(pool: pg.Pool, work: (tx: Tx) => Promise<T>): Promise<T> {
+  return withClient(pool, async (client) => {
+    const { ask, abandon, tx } = transactionOn(client);
+    try {
+      // Not awaited: it travels with the first statements of `work`.
+      void ask(BEGIN);
+      const result = await work(tx);
+      const { command } = await ask(COMMIT);
+      // PostgreSQL answers a commit of a failed transaction by rolling it back.
+      if (command !== 'COMMIT') throw new Error(`commit ended in ${command}`);
+      return result;
+    } catch (error) {
+      abandon();
+      // An open transaction must not go back to the pool; a connection that cannot roll back is given up.
+      await client.query('rollback').catch(() => void client.end().catch(() => {}));
+      throw error;
+    }
+  });
 }
 
-async function transaction<T>(pool: pg.Pool, work: (tx: Tx) => Promise<T>): Promise<T> {
-  const client = await pool.connect().catch((error) => {
-    throw normalize(error);
-  });
-  let broken = false;
-  try {
-    const tx = tagFor(client);
-    // Not awaited: it travels with the first statements of `work`.
-    const begun = tx.unsafe('begin');
-    begun.catch(() => {});
-    const result = await work(tx);
-    await begun;
-    await commit(client);
-    return result;
-  } catch (error) {
-    // An open transaction must not go back to the pool; a connection that cannot roll back is given up.
-    broken = await client.query('rollback').then(
-      () => false,
-      () => true,
-    );
-    throw error;
-  } finally {
-    client.release(broken);
+const BEGIN: Statement = { name: 'begin', text: 'begin', values: [] };
+const COMMIT: Statement = { name: 'commit', text: 'commit', values: [] };
+
+/** Gathers statements until the code that asks them pauses, then sends them as one group. */
+function transactionOn(client: pg.PoolClient) {
+  let group: Group | undefined;
+
+  function ask(asked: Statement): Promise<Answer> {
+    if (!group) {
+      group = new Group(preparedBy(client), typeParser);
+      // Runs once all promise callbacks of this turn have: the last statements and the commit go together.
+      process.nextTick(send);
+    }
+    return group.add(asked);
   }
+
+  function send() {
+    if (group) client.query(group);
+    group = undefined;
+  }
+
+  /** What is not sent yet must not run after a rollback, outside of any transaction. */
+  function abandon() {
+    group?.handleError(new Error('the transaction was given up'));
+    group = undefined;
+  }
+
+  const tag = <T extends Rows>(strings: TemplateStringsArray, ...values: unknown[]) => {
+    const rows = ask(statement(strings, values)).then((answer) => answer.rows as T);
+    // What nobody awaits fails the commit, which somebody awaits.
+    rows.catch(() => {});
+    return rows;
+  };
+  const unsafe = (text: string) => {
+    send();
+    return asText(client, text);
+  };
+  return { ask, abandon, tx: Object.assign(tag, { unsafe }) as Tx };
 }
 
-async function commit(client: pg.PoolClient): Promise<void> {
-  const { command } = await client.query('commit').catch((error) => {
-    throw normalize(error);
-  });
-  // PostgreSQL answers a commit of a failed transaction by rolling it back.
-  if (command !== 'COMMIT') throw new Error(`commit ended in ${command}`);
+async function asText(client: pg.PoolClient, text: string): Promise<Rows> {
+  return (await client.query(text).catch(rejectNormalized)).rows;
+}
+
+function rejectNormalized(error: unknown): Promise<never> {
+  return Promise.reject(normalize(error));
+}
+
+const preparedStatements = new WeakMap<pg.PoolClient, Prepared>();
+
+function preparedBy(client: pg.PoolClient): Prepared {
+  const known = preparedStatements.get(client);
+  if (known) return known;
+  const prepared: Prepared = new Map();
+  preparedStatements.set(client, prepared);
+  return prepared;
 }
 
 function sessionOptions({ schema, role, writes }: SqlOptions): string {
@@ -143,6 +199,6 @@ function sessionOptions({ schema, role, writes }: SqlOptions): string {
 
 const INT8 = 20;
 
-function getTypeParser(oid: number, format?: 'text' | 'binary') {
-  return oid === INT8 ? BigInt : pg.types.getTypeParser(oid, format as 'text');
+function typeParser(oid: number): (text: string) => unknown {
+  return oid === INT8 ? BigInt : pg.types.getTypeParser(oid, 'text');
 }

@@ -16,8 +16,8 @@ export interface Work<State, Command, D extends Decision> {
   decide(state: State, command: Command): D;
   /** Folds a decision into the batch's state, so that the next command sees it. */
   apply(state: State, decision: D): void;
-  /** Sends all its statements before it waits for the first answer: the append must come last. */
-  save(tx: Tx, state: State, decisions: D[]): Promise<unknown>;
+  /** Asks its statements without awaiting them: they travel with the commit, which fails when one of them does. */
+  save(tx: Tx, state: State, decisions: D[]): void;
 }
 
 export interface Traced<Command> {

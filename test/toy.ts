@@ -41,9 +41,9 @@ export const toyWork: Work<Counters, Add, ToyDecision> = {
     return { user_id, value, events: [{ type: 'Added', user_id, data: { value } }] };
   },
   apply: (state, decision) => void state.set(decision.user_id, decision.value),
-  async save(tx, state, decisions) {
+  save(tx, state, decisions) {
     const ids = [...new Set(decisions.map((decision) => decision.user_id))];
-    await tx`
+    void tx`
       insert into counters
       select * from unnest(${ids}::bigint[], ${ids.map((id) => state.get(id)!)}::bigint[])
       on conflict (user_id) do update set value = excluded.value`;

@@ -3,7 +3,7 @@ import type { Installation } from '@stream-processing/runtime/migrate.ts';
 import type { Tx } from '@stream-processing/runtime/sql.ts';
 import type { Work } from '@stream-processing/runtime/work.ts';
 import { apply, type Command, type Decision, decide, type State } from './decide.ts';
-import { type Account, systemAccountId } from './ledger.ts';
+import { type Account, systemAccountId, type Transfer } from './ledger.ts';
 
 export function work(installation: Installation): Work<State, Command, Decision> {
   return { load: (tx, commands) => load(tx, commands, installation), decide, apply, save };
@@ -41,7 +41,7 @@ function accountsOf(command: Command, partitions: number): number[] {
   }
 }
 
-async function save(tx: Tx, state: State, decisions: Decision[]): Promise<void> {
+function save(tx: Tx, state: State, decisions: Decision[]): void {
   const changed = new Map<number, Account>();
   const opened = new Map<number, Account>();
   for (const decision of decisions) {
@@ -56,35 +56,43 @@ async function save(tx: Tx, state: State, decisions: Decision[]): Promise<void> 
   const fresh = rows(opened.keys());
   const updated = rows([...changed.keys()].filter((id) => !opened.has(id)));
   const transfers = decisions.flatMap((decision) => decision.transfer ?? []);
-  // Sent together, run in this order: accounts before the transfers that name them.
-  await Promise.all([
-    fresh.length > 0 &&
-      tx`
-        insert into accounts (id, kind, locale, balance, sequence)
-        select * from unnest(
-          ${fresh.map((a) => a.id)}::bigint[], ${fresh.map((a) => a.kind)}::text[], ${fresh.map((a) => a.locale)}::text[],
-          ${fresh.map((a) => a.balance)}::bigint[], ${fresh.map((a) => a.sequence)}::bigint[]
-        )`,
-    updated.length > 0 &&
-      tx`
-        update accounts a set balance = n.balance, sequence = n.sequence
-        from unnest(
-          ${updated.map((a) => a.id)}::bigint[], ${updated.map((a) => a.balance)}::bigint[],
-          ${updated.map((a) => a.sequence)}::bigint[]
-        ) as n (id, balance, sequence)
-        where a.id = n.id and a.id = any(${updated.map((a) => a.id)}::bigint[])`,
-    transfers.length > 0 &&
-      tx`
-        insert into transfers (
-          kind, order_id, amount, debit_account, debit_sequence, debit_balance,
-          credit_account, credit_sequence, credit_balance, created_at
-        )
-        select * from unnest(
-          ${transfers.map((t) => t.kind)}::text[], ${transfers.map((t) => t.order_id)}::bigint[],
-          ${transfers.map((t) => t.amount)}::bigint[], ${transfers.map((t) => t.debited.id)}::bigint[],
-          ${transfers.map((t) => t.debited.sequence)}::bigint[], ${transfers.map((t) => t.debited.balance)}::bigint[],
-          ${transfers.map((t) => t.credited.id)}::bigint[], ${transfers.map((t) => t.credited.sequence)}::bigint[],
-          ${transfers.map((t) => t.credited.balance)}::bigint[], ${transfers.map((t) => t.created_at)}::timestamptz[]
-        )`,
-  ]);
+  // Run in this order: accounts before the transfers that name them.
+  if (fresh.length > 0) insertAccounts(tx, fresh);
+  if (updated.length > 0) updateAccounts(tx, updated);
+  if (transfers.length > 0) insertTransfers(tx, transfers);
+}
+
+function insertAccounts(tx: Tx, accounts: Account[]): void {
+  void tx`
+    insert into accounts (id, kind, locale, balance, sequence)
+    select * from unnest(
+      ${accounts.map((a) => a.id)}::bigint[], ${accounts.map((a) => a.kind)}::text[],
+      ${accounts.map((a) => a.locale)}::text[], ${accounts.map((a) => a.balance)}::bigint[],
+      ${accounts.map((a) => a.sequence)}::bigint[]
+    )`;
+}
+
+function updateAccounts(tx: Tx, accounts: Account[]): void {
+  const ids = accounts.map((a) => a.id);
+  void tx`
+    update accounts a set balance = n.balance, sequence = n.sequence
+    from unnest(
+      ${ids}::bigint[], ${accounts.map((a) => a.balance)}::bigint[], ${accounts.map((a) => a.sequence)}::bigint[]
+    ) as n (id, balance, sequence)
+    where a.id = n.id and a.id = any(${ids}::bigint[])`;
+}
+
+function insertTransfers(tx: Tx, transfers: Transfer[]): void {
+  void tx`
+    insert into transfers (
+      kind, order_id, amount, debit_account, debit_sequence, debit_balance,
+      credit_account, credit_sequence, credit_balance, created_at
+    )
+    select * from unnest(
+      ${transfers.map((t) => t.kind)}::text[], ${transfers.map((t) => t.order_id)}::bigint[],
+      ${transfers.map((t) => t.amount)}::bigint[], ${transfers.map((t) => t.debited.id)}::bigint[],
+      ${transfers.map((t) => t.debited.sequence)}::bigint[], ${transfers.map((t) => t.debited.balance)}::bigint[],
+      ${transfers.map((t) => t.credited.id)}::bigint[], ${transfers.map((t) => t.credited.sequence)}::bigint[],
+      ${transfers.map((t) => t.credited.balance)}::bigint[], ${transfers.map((t) => t.created_at)}::timestamptz[]
+    )`;
 }

@@ -2,7 +2,15 @@ import type { Locale } from '@stream-processing/contracts/names.ts';
 import { nextIds } from '@stream-processing/runtime/ids.ts';
 import type { Tx } from '@stream-processing/runtime/sql.ts';
 import type { Work } from '@stream-processing/runtime/work.ts';
-import { apply, type Command, type Decision, decide, type State } from './decide.ts';
+import {
+  apply,
+  type Command,
+  type Decision,
+  decide,
+  type KnownUser,
+  type Notification,
+  type State,
+} from './decide.ts';
 
 export const work: Work<State, Command, Decision> = { load, decide, apply, save };
 
@@ -19,24 +27,28 @@ async function load(tx: Tx, commands: Command[]): Promise<State> {
   return { users: new Map(users.map((row) => [Number(row.id), { ...row, id: Number(row.id) }])), ids };
 }
 
-async function save(tx: Tx, _state: State, decisions: Decision[]): Promise<void> {
+function save(tx: Tx, _state: State, decisions: Decision[]): void {
   const users = decisions.flatMap((decision) => decision.user ?? []);
   const written = decisions.flatMap((decision) => decision.notification ?? []);
-  await Promise.all([
-    users.length > 0 &&
-      tx`
-        insert into known_users (id, email, locale)
-        select * from unnest(
-          ${users.map((u) => u.id)}::bigint[], ${users.map((u) => u.email)}::text[], ${users.map((u) => u.locale)}::text[]
-        )`,
-    written.length > 0 &&
-      tx`
-        insert into notifications (id, user_id, order_id, email, subject, body, created_at)
-        select * from unnest(
-          ${written.map((n) => n.id)}::bigint[], ${written.map((n) => n.user_id)}::bigint[],
-          ${written.map((n) => n.order_id)}::bigint[], ${written.map((n) => n.email)}::text[],
-          ${written.map((n) => n.subject)}::text[], ${written.map((n) => n.body)}::text[],
-          ${written.map((n) => n.created_at)}::timestamptz[]
-        )`,
-  ]);
+  if (users.length > 0) insertUsers(tx, users);
+  if (written.length > 0) insertNotifications(tx, written);
+}
+
+function insertUsers(tx: Tx, users: KnownUser[]): void {
+  void tx`
+    insert into known_users (id, email, locale)
+    select * from unnest(
+      ${users.map((u) => u.id)}::bigint[], ${users.map((u) => u.email)}::text[], ${users.map((u) => u.locale)}::text[]
+    )`;
+}
+
+function insertNotifications(tx: Tx, written: Notification[]): void {
+  void tx`
+    insert into notifications (id, user_id, order_id, email, subject, body, created_at)
+    select * from unnest(
+      ${written.map((n) => n.id)}::bigint[], ${written.map((n) => n.user_id)}::bigint[],
+      ${written.map((n) => n.order_id)}::bigint[], ${written.map((n) => n.email)}::text[],
+      ${written.map((n) => n.subject)}::text[], ${written.map((n) => n.body)}::text[],
+      ${written.map((n) => n.created_at)}::timestamptz[]
+    )`;
 }

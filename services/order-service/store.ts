@@ -2,7 +2,15 @@ import type { Locale } from '@stream-processing/contracts/names.ts';
 import { nextIds } from '@stream-processing/runtime/ids.ts';
 import type { Tx } from '@stream-processing/runtime/sql.ts';
 import type { Work } from '@stream-processing/runtime/work.ts';
-import { apply, type Command, type Decision, decide, type Order, type State } from './decide.ts';
+import {
+  apply,
+  type Command,
+  type Decision,
+  decide,
+  type KnownUser,
+  type Order,
+  type State,
+} from './decide.ts';
 import { type OrderRow, toOrder } from './rows.ts';
 
 export const work: Work<State, Command, Decision> = { load, decide, apply, save };
@@ -27,33 +35,37 @@ async function load(tx: Tx, commands: Command[]): Promise<State> {
   };
 }
 
-async function save(tx: Tx, _state: State, decisions: Decision[]): Promise<void> {
+function save(tx: Tx, _state: State, decisions: Decision[]): void {
   const users = decisions.flatMap((decision) => decision.user ?? []);
   const placed = decisions.flatMap((decision) => (decision.outcome === 'placed' ? decision.order : []));
   const settled = decisions.flatMap((decision) => (decision.outcome === 'settled' ? decision.order : []));
-  await Promise.all([
-    users.length > 0 &&
-      tx`
-        insert into known_users (id, locale)
-        select * from unnest(${users.map((u) => u.id)}::bigint[], ${users.map((u) => u.locale)}::text[])`,
-    placed.length > 0 && insertOrders(tx, placed),
-    settled.length > 0 &&
-      tx`
-        update orders o set status = n.status, message = n.message
-        from unnest(
-          ${settled.map((o) => o.id)}::bigint[], ${settled.map((o) => o.status)}::text[],
-          ${settled.map((o) => o.message)}::text[]
-        ) as n (id, status, message)
-        where o.id = n.id and o.id = any(${settled.map((o) => o.id)}::bigint[]) and o.status = 'pending'`,
-  ]);
+  if (users.length > 0) insertUsers(tx, users);
+  if (placed.length > 0) insertOrders(tx, placed);
+  if (settled.length > 0) updateOrders(tx, settled);
 }
 
-function insertOrders(tx: Tx, orders: Order[]) {
-  return tx`
+function insertUsers(tx: Tx, users: KnownUser[]): void {
+  void tx`
+    insert into known_users (id, locale)
+    select * from unnest(${users.map((u) => u.id)}::bigint[], ${users.map((u) => u.locale)}::text[])`;
+}
+
+function insertOrders(tx: Tx, orders: Order[]): void {
+  void tx`
     insert into orders (id, user_id, price, status, created_at)
     select * from unnest(
       ${orders.map((o) => o.id)}::bigint[], ${orders.map((o) => o.user_id)}::bigint[],
       ${orders.map((o) => o.price)}::bigint[], ${orders.map((o) => o.status)}::text[],
       ${orders.map((o) => o.created_at)}::timestamptz[]
     )`;
+}
+
+function updateOrders(tx: Tx, orders: Order[]): void {
+  const ids = orders.map((o) => o.id);
+  void tx`
+    update orders o set status = n.status, message = n.message
+    from unnest(
+      ${ids}::bigint[], ${orders.map((o) => o.status)}::text[], ${orders.map((o) => o.message)}::text[]
+    ) as n (id, status, message)
+    where o.id = n.id and o.id = any(${ids}::bigint[]) and o.status = 'pending'`;
 }

@@ -17,10 +17,10 @@ async function load(tx: Tx, commands: Command[]): Promise<State> {
   return { taken: new Set(taken.map((row) => row.email)), ids };
 }
 
-async function save(tx: Tx, _state: State, decisions: Decision[]): Promise<void> {
+function save(tx: Tx, _state: State, decisions: Decision[]): void {
   const users = decisions.flatMap((decision) => (decision.outcome === 'created' ? decision.user : []));
   if (users.length === 0) return;
-  await tx`
+  void tx`
     insert into users (id, email, name, locale, created_at)
     select * from unnest(
       ${users.map((u) => u.id)}::bigint[], ${users.map((u) => u.email)}::text[], ${users.map((u) => u.name)}::text[],

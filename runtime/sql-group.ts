@@ -1,0 +1,123 @@
+/**
+ * The statements that a transaction sends at once: one message, one Sync, so one packet there and one back, where a
+ * Sync of its own for each would cost both sides a system call per statement. After a failed statement PostgreSQL skips
+ * the rest of the group (protocol: "pipelining" in its manual), so a commit at the end of a group commits all of it or
+ * nothing. pg sends it as a query class of our own (its "submittable" interface, which pg-cursor uses too).
+ */
+import type pg from 'pg';
+import { normalize } from './sql-errors.ts';
+import type { Rows, Statement } from './sql-query.ts';
+
+export interface Answer {
+  rows: Rows;
+  /** `INSERT 0 3`, `COMMIT`, `ROLLBACK` … */
+  command: string;
+}
+
+/** What a connection knows of its prepared statements, by name: how the columns of their rows are read. */
+export type Prepared = Map<string, Column[]>;
+
+interface Column {
+  name: string;
+  read: (text: string) => unknown;
+}
+
+interface Asked {
+  statement: Statement;
+  rows: Rows;
+  resolve: (answer: Answer) => void;
+  reject: (error: unknown) => void;
+}
+
+type TypeParser = (oid: number) => (text: string) => unknown;
+
+export class Group implements pg.Submittable {
+  readonly #prepared: Prepared;
+  readonly #typeParser: TypeParser;
+  readonly #asked: Asked[] = [];
+  #answered = 0;
+
+  constructor(prepared: Prepared, typeParser: TypeParser) {
+    this.#prepared = prepared;
+    this.#typeParser = typeParser;
+  }
+
+  /** Only before the group is submitted. */
+  add(statement: Statement): Promise<Answer> {
+    const answer = new Promise<Answer>((resolve, reject) => {
+      this.#asked.push({ statement, rows: [], resolve, reject });
+    });
+    // A failed statement fails the commit as well, which somebody awaits.
+    answer.catch(() => {});
+    return answer;
+  }
+
+  submit(connection: pg.Connection): void {
+    const wire = connection as unknown as Wire;
+    wire.stream.cork();
+    const parsed = new Set<string>();
+    for (const { statement } of this.#asked) {
+      const { name, text, values } = statement;
+      const known = this.#prepared.has(name) || parsed.has(name);
+      if (!known) {
+        // A parse whose statement failed later may stand already; to close what is not there is no error.
+        wire.close({ type: 'S', name });
+        wire.parse({ name, text, types: [] });
+        parsed.add(name);
+      }
+      wire.bind({ portal: '', statement: name, values });
+      if (!this.#prepared.has(name)) wire.describe({ type: 'P', name: '' });
+      wire.execute({});
+    }
+    wire.sync();
+    wire.stream.uncork();
+  }
+
+  handleRowDescription({ fields }: { fields: { name: string; dataTypeID: number }[] }): void {
+    const columns = fields.map((field) => ({ name: field.name, read: this.#typeParser(field.dataTypeID) }));
+    this.#prepared.set(this.#current.statement.name, columns);
+  }
+
+  handleDataRow({ fields }: { fields: (string | null)[] }): void {
+    const { statement, rows } = this.#current;
+    const columns = this.#prepared.get(statement.name)!;
+    const row: Record<string, unknown> = {};
+    for (let i = 0; i < columns.length; i += 1) {
+      const { name, read } = columns[i]!;
+      const text = fields[i]!;
+      row[name] = text === null ? null : read(text);
+    }
+    rows.push(row);
+  }
+
+  handleCommandComplete({ text }: { text: string }): void {
+    const { statement, rows, resolve } = this.#current;
+    // Without a description it answers no rows.
+    if (!this.#prepared.has(statement.name)) this.#prepared.set(statement.name, []);
+    this.#answered += 1;
+    resolve({ rows, command: text });
+  }
+
+  /** PostgreSQL refused a statement and skips those behind it; or the connection is gone. */
+  handleError(error: unknown): void {
+    for (const { reject } of this.#asked.slice(this.#answered)) reject(normalize(error));
+    this.#answered = this.#asked.length;
+  }
+
+  handleReadyForQuery(): void {}
+
+  get #current(): Asked {
+    return this.#asked[this.#answered]!;
+  }
+}
+
+/** The parts of pg's connection that a query class sends by. */
+interface Wire {
+  stream: { cork(): void; uncork(): void };
+  close(message: { type: 'S'; name: string }): void;
+  parse(message: { name: string; text: string; types: number[] }): void;
+  bind(message: { portal: string; statement: string; values: unknown[] }): void;
+  describe(message: { type: 'P'; name: string }): void;
+  execute(message: object): void;
+  sync(): void;
+}
