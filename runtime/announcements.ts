@@ -1,14 +1,18 @@
 /**
  * Wake-ups: after a commit a service announces how far its log and its cursors reach now. Consumers in the same
- * process hear it at once; other processes by one coalesced NOTIFY on the service's own database, sent from a side
- * connection after the commit (inside the transaction it would serialize all commits of the server). An announcement
- * may be lost; whoever waits also looks by itself from time to time.
+ * process hear it at once, and find the events themselves in the log's tail; other processes, if there are any, by one
+ * coalesced NOTIFY on the service's own database, sent from a side connection after the commit (inside the transaction
+ * it would serialize all commits of the server). An announcement may be lost; whoever waits also looks by itself from
+ * time to time.
  */
 import { randomUUID } from 'node:crypto';
 import { EventEmitter } from 'node:events';
 import { SERVICES, type ServiceName } from '@stream-processing/contracts/names.ts';
+import type { CursorMove } from './cursors.ts';
 import { Listener } from './listener.ts';
+import type { LogEvent } from './log.ts';
 import type { Sql } from './sql.ts';
+import { Tail } from './tail.ts';
 
 export interface Announcement {
   /** What moved: the service's own log, or its cursor on another service's log. */
@@ -23,6 +27,8 @@ type Hear = (news: Announcement[], where: 'here' | 'elsewhere') => void;
 export class Bus {
   readonly #emitter = new EventEmitter().setMaxListeners(0);
   readonly #listeners = new Map<string, Listener>();
+  readonly #listenerOf = new Map<ServiceName, Listener>();
+  readonly #tails = new Map<ServiceName, Tail>();
   /** Tells this process's own notifications from others'. */
   readonly id: string = randomUUID().slice(0, 8);
 
@@ -37,9 +43,24 @@ export class Bus {
 
   /** Brings in what other processes announce of `service`, whose database is at `url`. */
   listen(service: ServiceName, url: string): void {
-    const listener = this.#listeners.get(url) ?? new Listener(url, 'stream-processing wake-ups', this.#hear);
+    const listener =
+      this.#listeners.get(url) ??
+      new Listener(url, { name: 'stream-processing wake-ups', id: this.id, onNotify: this.#hear });
     this.#listeners.set(url, listener);
+    this.#listenerOf.set(service, listener);
     listener.listen(service);
+  }
+
+  /** Is there another process that would hear a notification? Yes, too, when it is not known. */
+  isHeardElsewhere(service: ServiceName): boolean {
+    return this.#listenerOf.get(service)?.others ?? true;
+  }
+
+  /** What this process appended last to the log of `service`. */
+  tail(service: ServiceName): Tail {
+    const tail = this.#tails.get(service) ?? new Tail();
+    this.#tails.set(service, tail);
+    return tail;
   }
 
   async close(): Promise<void> {
@@ -48,7 +69,8 @@ export class Bus {
 
   readonly #hear = (service: string, payload: string): void => {
     const { from, news } = decode(payload);
-    if (from !== this.id) this.emit(service as ServiceName, news, 'elsewhere');
+    if (from === this.id) return;
+    this.emit(service as ServiceName, news, 'elsewhere');
   };
 }
 
@@ -66,9 +88,12 @@ export class Announcer {
     this.#bus = bus;
   }
 
-  announce(news: Announcement[]): void {
+  announce({ events, moves }: { events: LogEvent[]; moves: CursorMove[] }): void {
+    const news = newsOf(events, moves);
     if (news.length === 0) return;
+    this.#bus.tail(this.#service).add(events);
     this.#bus.emit(this.#service, news, 'here');
+    if (!this.#bus.isHeardElsewhere(this.#service)) return;
     for (const item of news) this.#pending.set(`${item.of} ${item.partition}`, item);
     this.#sending ??= this.#send();
   }
@@ -89,6 +114,14 @@ export class Announcer {
     }
     this.#sending = undefined;
   }
+}
+
+function newsOf(events: LogEvent[], moves: CursorMove[]): Announcement[] {
+  const ends = new Map(events.map((event) => [event.partition, event.position]));
+  return [
+    ...[...ends].map(([partition, position]): Announcement => ({ of: 'log', partition, position })),
+    ...moves.map((move): Announcement => ({ of: move.source, partition: move.partition, position: move.to })),
+  ];
 }
 
 // PostgreSQL takes at most 8,000 bytes a payload; an entry is at most about 45.

@@ -9,7 +9,11 @@ test('hears its channels on one connection, and again after that was lost', asyn
   const sql = connect(url, { max: 1, name: 'test', schema: 'public' });
   onTestFinished(() => sql.end());
   const heard: string[] = [];
-  const listener = new Listener(url, 'ears', (channel, payload) => void heard.push(`${channel} ${payload}`));
+  const listener = new Listener(url, {
+    name: 'ears',
+    id: 'me',
+    onNotify: (channel, payload) => void heard.push(`${channel} ${payload}`),
+  });
   onTestFinished(() => listener.close());
   listener.listen('order-service');
   listener.listen('user-service');

@@ -1,7 +1,19 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import pg from 'pg';
+import { repeat } from './repeat.ts';
+
+export interface ListenerOptions {
+  /** Shown in `pg_stat_activity`. */
+  name: string;
+  /** This process, as its notifications begin. */
+  id: string;
+  onNotify: (channel: string, payload: string) => void;
+}
 
 const RETRY_MS = 500;
+const COUNT_MS = 1000;
+// Advisory lock that every listening connection shares, so that listeners can be counted by anybody.
+const LOCK_CLASS = 0x5350_ffff;
 
 /**
  * One connection that listens to channels of one database, for ever: it comes back by itself after a loss. What was
@@ -10,17 +22,23 @@ const RETRY_MS = 500;
  */
 export class Listener {
   readonly #url: string;
-  readonly #name: string;
-  readonly #onNotify: (channel: string, payload: string) => void;
+  readonly #options: ListenerOptions;
   readonly #channels = new Set<string>();
   readonly #closing = new AbortController();
   #client: pg.Client | undefined;
   #connecting: Promise<void> | undefined;
+  readonly #counting: Promise<void>;
+  #others = true;
 
-  constructor(url: string, name: string, onNotify: (channel: string, payload: string) => void) {
+  constructor(url: string, options: ListenerOptions) {
     this.#url = url;
-    this.#name = name;
-    this.#onNotify = onNotify;
+    this.#options = options;
+    this.#counting = repeat(COUNT_MS, this.#closing.signal, () => this.#count());
+  }
+
+  /** Does anybody else listen to this database? True while it is not known. */
+  get others(): boolean {
+    return this.#others;
   }
 
   /** Begins to listen; does not wait for it, since a listener that comes late harms nobody. */
@@ -33,6 +51,7 @@ export class Listener {
   async close(): Promise<void> {
     this.#closing.abort();
     await this.#connecting;
+    await this.#counting;
     await this.#client?.end().catch(() => {});
   }
 
@@ -44,15 +63,20 @@ export class Listener {
     while (!this.#client && !this.#closing.signal.aborted) {
       const client = new pg.Client({
         connectionString: this.#url,
-        application_name: this.#name,
+        application_name: this.#options.name,
         keepAlive: true,
         pipeline: true,
       } as pg.ClientConfig);
-      client.on('notification', ({ channel, payload }) => this.#onNotify(channel, payload ?? ''));
+      client.on('notification', ({ channel, payload = '' }) => {
+        // Whoever begins to listen says so.
+        if (!payload.startsWith(this.#options.id)) this.#others = true;
+        this.#options.onNotify(channel, payload);
+      });
       client.on('error', () => {});
       client.on('end', () => this.#lost(client));
       try {
         await client.connect();
+        await client.query(`select pg_advisory_lock_shared(${LOCK_CLASS}, 0)`);
         this.#client = client;
         await Promise.all([...this.#channels].map((channel) => this.#listenTo(client, channel)));
       } catch {
@@ -66,11 +90,27 @@ export class Listener {
   #lost(client: pg.Client): void {
     if (this.#client !== client) return;
     this.#client = undefined;
+    this.#others = true;
     if (!this.#closing.signal.aborted) this.#connect();
   }
 
   /** A failure here ends the connection, and with the next one every channel is listened to again. */
   async #listenTo(client: pg.Client, channel: string): Promise<void> {
-    await client.query(`listen ${pg.escapeIdentifier(channel)}`).catch(() => client.end().catch(() => {}));
+    try {
+      await client.query(`listen ${pg.escapeIdentifier(channel)}`);
+      await client.query('select pg_notify($1, $2)', [channel, this.#options.id]);
+    } catch {
+      await client.end().catch(() => {});
+    }
+  }
+
+  async #count(): Promise<void> {
+    if (!this.#client) return;
+    const { rows } = await this.#client.query<{ listeners: number }>(
+      `select count(*)::int as listeners from pg_locks
+      where locktype = 'advisory' and classid = ${LOCK_CLASS}::oid and objid = 0
+        and database = (select oid from pg_database where datname = current_database())`,
+    );
+    this.#others = rows[0]!.listeners > 1;
   }
 }

@@ -26,8 +26,8 @@ async function createLog(where: 'here' | 'elsewhere') {
     reader,
     async publish(partition: number, count: number, told = true) {
       const events = Array.from({ length: count }, () => event(partition, ++value));
-      const ends = await sql.begin((tx) => append(tx, events, PARTITIONS, new Date()));
-      if (told) announcer.announce([...ends].map(([p, position]) => ({ of: 'log', partition: p, position })));
+      const appended = await sql.begin((tx) => append(tx, events, PARTITIONS, new Date()));
+      if (told) announcer.announce({ events: appended, moves: [] });
     },
   };
 }

@@ -26,7 +26,7 @@ const MISSING = new Set(['22023', '3F000', '42P01']);
 
 /**
  * Reads a log straight from the `log` table of the service that publishes it, through a role that may read nothing
- * else. Questions of several partitions travel as one query. While that service has never started, calls reject with
+ * else; what this process itself appended just now, from its tail. Questions of several partitions travel as one query. While that service has never started, calls reject with
  * LogMissing.
  */
 export function postgresLog({ url, service, reader, bus, pollMs = POLL_MS }: PostgresLogOptions): LogReader {
@@ -57,8 +57,12 @@ export function postgresLog({ url, service, reader, bus, pollMs = POLL_MS }: Pos
   const read = coalesce((ranges: Range[]) => readRanges(sql, ranges).catch(orMissing));
   const end = coalesce((partitions: number[]) => readEnds(sql, partitions).catch(orMissing));
 
+  const tail = bus.tail(service);
   return {
-    read: (partition, after, max) => read({ partition, after, max }),
+    async read(partition, after, max) {
+      const newest = tail.read(partition, after, max);
+      return newest.length > 0 ? newest : read({ partition, after, max });
+    },
     end,
     wait: (partition, after, signal) => ends.until(partition, after + 1, signal),
     seen: (partition) => ends.known(partition),

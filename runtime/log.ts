@@ -39,6 +39,3 @@ export class LogMissing extends Error {}
 export function partitionOf(user_id: number, partitions: number): number {
   return user_id % partitions;
 }
-
-/** Positions by partition, as one commit moved them. */
-export type Positions = Map<number, number>;

@@ -20,8 +20,8 @@ export interface Installation {
 export async function migrate(url: string, service: string, migrations: URL, installation: Installation) {
   const schema = schemaOf(service);
   const sql = connect(url, { max: 1, name: `${service} migration`, schema, lasting: true });
-  try {
-    await sql.begin(async (tx) => {
+  const attempt = () =>
+    sql.begin(async (tx) => {
       await tx`select pg_advisory_xact_lock(hashtext('stream-processing migration'))`;
       await tx`create schema if not exists ${identifier(schema)}`;
       await runFiles(tx, schema, new URL('./migrations/', import.meta.url), 'runtime_migration');
@@ -29,10 +29,17 @@ export async function migrate(url: string, service: string, migrations: URL, ins
       await createReader(tx, schema);
       await keepInstallation(tx, installation);
     });
+  try {
+    // Roles belong to the server: another database's first start may create the same ones at this moment.
+    await attempt().catch((error) =>
+      codeOf(error) === UNIQUE_VIOLATION ? attempt() : Promise.reject(error),
+    );
   } finally {
     await sql.end();
   }
 }
+
+const UNIQUE_VIOLATION = '23505';
 
 /** The role through which other services read this service's log, and nothing else. */
 export function readerRole(service: string): string {

@@ -12,14 +12,15 @@ import { append } from './append.ts';
 import { answer, type Batch, decideAll, type Fate, refusal, type Unit } from './batch.ts';
 import { type CursorMove, conflictOf, moveCursors } from './cursors.ts';
 import { Replies } from './idempotency.ts';
-import type { Positions } from './log.ts';
+import type { LogEvent } from './log.ts';
 import type { Sql } from './sql.ts';
 import { isConnectionLoss, isTransient } from './sql-errors.ts';
 import { fateOf } from './transaction-fate.ts';
 import type { Decision, EventsResult, RequestOptions, RequestResult, Traced, Work } from './work.ts';
 
 export interface Committed<D> {
-  log: Positions;
+  /** As appended to the log; empty when their positions did not become known. */
+  events: LogEvent[];
   moves: CursorMove[];
   decisions: D[];
 }
@@ -168,7 +169,7 @@ export class Pipeline<State, Command, D extends Decision> {
     const keys = units.flatMap((unit) => unit.request?.idempotency ?? []);
     let xid: string | undefined;
     let batch: Batch<D> | undefined;
-    let log: Promise<Positions> = Promise.resolve(new Map());
+    let events: Promise<LogEvent[]> = Promise.resolve([]);
     try {
       await sql.begin(async (tx) => {
         // Sent together; the transaction's id is what an unanswered commit is asked for by.
@@ -183,8 +184,8 @@ export class Pipeline<State, Command, D extends Decision> {
         work.save(tx, state, batch.decisions);
         moveCursors(tx, batch.moves);
         replies.save(tx);
-        log = append(tx, batch.events, partitions, new Date());
-        log.catch(() => {});
+        events = append(tx, batch.events, partitions, new Date());
+        events.catch(() => {});
       });
     } catch (error) {
       // The connection broke while the commit was under way: PostgreSQL itself knows what became of it.
@@ -192,12 +193,12 @@ export class Pipeline<State, Command, D extends Decision> {
       const fate = await fateOf(sql, xid);
       if (fate === 'aborted') throw error;
       if (fate === 'unknown') throw new Problem('outcome_unknown');
-      // How far the log reaches was in the answer that never came: whoever follows it looks by itself.
-      log = Promise.resolve(new Map());
+      // Their positions were in the answer that never came: whoever follows the log looks by itself.
+      events = Promise.resolve([]);
     }
     observe?.({ commands: commands.length, seconds: (performance.now() - began) / 1000 });
     const { fates, decisions, moves } = batch!;
-    return { fates, committed: { log: await log, moves, decisions } };
+    return { fates, committed: { events: await events, moves, decisions } };
   }
 }
 

@@ -88,6 +88,9 @@ async function step<Command>(
   signal: AbortSignal,
 ): Promise<number> {
   const { source, partition, log, toCommand, submit, batchMax = BATCH_MAX } = options;
+  // Read only when there is something, or after a wake-up that turned out to be none.
+  if (log.seen(partition) <= cursor) await log.wait(partition, cursor, signal);
+  if (signal.aborted) return 0;
   const events = inOrder(await log.read(partition, cursor, batchMax), cursor);
   if (events.length === 0) {
     await log.wait(partition, cursor, signal);
@@ -107,7 +110,7 @@ async function step<Command>(
   if (commands.length === 0) throw malformed;
   const from = { source, partition, from: cursor };
   const result = await submit(commands, from);
-  for (const event of events.slice(0, result.applied)) logApplied(options, event);
+  logApplied(options, events.slice(0, result.applied));
   if (result.stopped === 'conflict') throw new Conflict();
   if (result.stopped === 'missing' && result.applied === 0)
     return waitForMissing(options, events, commands, from);
@@ -124,7 +127,7 @@ async function waitForMissing<Command>(
 ): Promise<number> {
   await options.fresh();
   const result = await options.submit(commands, from);
-  for (const event of events.slice(0, result.applied)) logApplied(options, event);
+  logApplied(options, events.slice(0, result.applied));
   if (result.applied > 0) return result.applied;
   if (result.stopped === 'conflict') throw new Conflict();
   throw result.stopped instanceof Error
@@ -132,12 +135,14 @@ async function waitForMissing<Command>(
     : new Error('the event speaks of a user whom no log announces');
 }
 
-function logApplied<Command>({ logger, source }: ProcessorOptions<Command>, event: LogEvent): void {
-  const { partition, position, type, trace, user_id } = event;
-  logger.debug(
-    { request_id: trace ? traceId(trace) : undefined, source, partition, position, type, user_id },
-    'event applied',
-  );
+function logApplied<Command>({ logger, source }: ProcessorOptions<Command>, events: LogEvent[]): void {
+  if (!logger.isLevelEnabled('debug')) return;
+  for (const { partition, position, type, trace, user_id } of events) {
+    logger.debug(
+      { request_id: trace ? traceId(trace) : undefined, source, partition, position, type, user_id },
+      'event applied',
+    );
+  }
 }
 
 /** Drops duplicates; throws on a gap. */

@@ -1,7 +1,7 @@
 import type { AddressInfo } from 'node:net';
 import type { ServiceName } from '@stream-processing/contracts/names.ts';
 import type { Logger } from 'pino';
-import { type Announcement, Announcer, type Bus } from './announcements.ts';
+import { Announcer, type Bus } from './announcements.ts';
 import { type Config, databaseUrl, settingOf } from './config.ts';
 import { createCursors } from './cursors.ts';
 import type { Room, ServiceDefinition } from './definition.ts';
@@ -11,7 +11,7 @@ import { type LogReader, partitionOf } from './log.ts';
 import { postgresLog } from './log-postgres.ts';
 import { createMetrics } from './metrics.ts';
 import { migrate } from './migrate.ts';
-import { type Committed, Pipeline } from './pipeline.ts';
+import { Pipeline } from './pipeline.ts';
 import { Progress } from './progress.ts';
 import { connect, schemaOf } from './sql.ts';
 import { asStartupError } from './startup-error.ts';
@@ -94,7 +94,7 @@ async function open<State, Command, D extends Decision>(
     partitions,
     work: definition.work(config.installation),
     onCommit(committed) {
-      announcer.announce(newsOf(committed));
+      announcer.announce(committed);
       for (const listener of listeners) listener(committed.decisions);
     },
     observe(batch) {
@@ -149,13 +149,6 @@ async function open<State, Command, D extends Decision>(
     },
     stop: close,
   };
-}
-
-function newsOf({ log, moves }: Committed<unknown>): Announcement[] {
-  return [
-    ...[...log].map(([partition, position]): Announcement => ({ of: 'log', partition, position })),
-    ...moves.map((move): Announcement => ({ of: move.source, partition: move.partition, position: move.to })),
-  ];
 }
 
 function hostOf(url: string): string {
