@@ -12,11 +12,11 @@ import { promisify } from 'node:util';
 import { connect, type Sql } from '@stream-processing/runtime/sql.ts';
 import { StartupError } from '@stream-processing/runtime/startup-error.ts';
 import { type Binaries, binariesFor } from './binaries.ts';
-import { runningServer } from './running-server.ts';
+import { type Listening, runningServer } from './running-server.ts';
 import { type Account, canReach, unprivilegedAccount } from './unprivileged.ts';
 
 export interface EmbeddedPostgres {
-  /** Of the database `stream_processing`. */
+  /** Of the database `stream_processing`; with `host` naming the folder of a Unix-domain socket where there is one. */
   url: string;
   urlOf(database: string): string;
   stop(): Promise<void>;
@@ -32,7 +32,6 @@ const run = promisify(execFile);
 const DATABASE = 'stream_processing';
 const SETTINGS = {
   listen_addresses: '127.0.0.1',
-  unix_socket_directories: '',
   max_connections: '300',
   shared_buffers: '256MB',
   max_wal_size: '2GB',
@@ -59,8 +58,8 @@ export async function startEmbeddedPostgres({
 
   const password = await initialize(server);
   const running = await runningServer(server.cluster);
-  const port = running ?? (await start(server, { ...SETTINGS, ...settings }));
-  const urlOf = (database: string) => `postgres://postgres:${password}@127.0.0.1:${port}/${database}`;
+  const listening = running ?? (await start(server, { ...SETTINGS, ...settings }));
+  const urlOf = (database: string) => urlFor(listening, password, database);
   try {
     const owner = await own(urlOf('postgres'), dataDir);
     const [known] = await owner`select 1 from pg_database where datname = ${DATABASE}`;
@@ -82,6 +81,21 @@ export async function startEmbeddedPostgres({
 
 async function stop({ account, cluster, pg_ctl }: Server): Promise<void> {
   await as(account, pg_ctl, ['stop', '-D', cluster, '-m', 'fast', '-w', '-t', '60']);
+}
+
+/** By TCP for whoever drops `host`; by the socket, which costs less per message, for whoever keeps it. */
+function urlFor({ port, socketFolder }: Listening, password: string, database: string): string {
+  const url = `postgres://postgres:${password}@127.0.0.1:${port}/${database}`;
+  return socketFolder ? `${url}?host=${encodeURIComponent(socketFolder)}` : url;
+}
+
+// The system's bound for the path of a socket is 104 bytes on macOS, 108 on Linux, with its name in the folder.
+const SOCKET_FOLDER_BYTES_MAX = 104 - '/.s.PGSQL.65535'.length - 1;
+
+/** The data folder, unless it cannot hold a socket. */
+function socketFolderFor(dataDir: string): string | undefined {
+  const fits = Buffer.byteLength(dataDir) <= SOCKET_FOLDER_BYTES_MAX && !/[,"'\\]/.test(dataDir);
+  return process.platform !== 'win32' && fits ? dataDir : undefined;
 }
 
 interface Server extends Binaries {
@@ -116,13 +130,16 @@ async function initialize({ dataDir, cluster, account, initdb }: Server): Promis
 async function start(
   { cluster, dataDir, account, pg_ctl }: Server,
   settings: Record<string, string>,
-): Promise<number> {
+): Promise<Listening> {
+  const socketFolder = socketFolderFor(dataDir);
   const logFile = path.join(dataDir, 'postgres.log');
   for (let tries = 3; ; tries -= 1) {
     const port = await freePort();
-    const options = Object.entries({ ...settings, port: String(port) }).map(
-      ([name, value]) => `-c ${name}='${value}'`,
-    );
+    const options = Object.entries({
+      ...settings,
+      unix_socket_directories: socketFolder ?? '',
+      port: String(port),
+    }).map(([name, value]) => `-c ${name}='${value}'`);
     try {
       await as(account, pg_ctl, [
         'start',
@@ -136,7 +153,7 @@ async function start(
         '-o',
         options.join(' '),
       ]);
-      return port;
+      return { port, socketFolder };
     } catch (error) {
       // Somebody else may have taken the port between our look and PostgreSQL's.
       const log = (await readFile(logFile, 'utf8').catch(() => '')).trim().split('\n').slice(-3).join(' | ');

@@ -2,13 +2,20 @@ import { readFile, rm } from 'node:fs/promises';
 import path from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 
+export interface Listening {
+  /** Of 127.0.0.1. */
+  port: number;
+  /** Of its Unix-domain socket; undefined: it has none. */
+  socketFolder: string | undefined;
+}
+
 const READY_MS_MAX = 60_000;
 
 /**
- * The port of a PostgreSQL that already runs on this cluster, left by a process that was killed; undefined when none
+ * Where a PostgreSQL listens that already runs on this cluster, left by a process that was killed; undefined when none
  * does. A pid file whose process is gone, or is by now some other program, is removed.
  */
-export async function runningServer(cluster: string): Promise<number | undefined> {
+export async function runningServer(cluster: string): Promise<Listening | undefined> {
   const pidFile = path.join(cluster, 'postmaster.pid');
   const deadline = performance.now() + READY_MS_MAX;
   while (performance.now() < deadline) {
@@ -20,7 +27,7 @@ export async function runningServer(cluster: string): Promise<number | undefined
       await rm(pidFile, { force: true });
       return undefined;
     }
-    if (lines[7] === 'ready') return Number(lines[3]);
+    if (lines[7] === 'ready') return { port: Number(lines[3]), socketFolder: lines[4] || undefined };
     // It starts, recovers or stops.
     await delay(50);
   }

@@ -37,6 +37,8 @@ export async function cutAtCommit(url: string, cut: 'request' | 'answer') {
     server.close();
   });
   const proxied = new URL(url);
+  // By TCP, past the server's own socket.
+  proxied.searchParams.delete('host');
   proxied.port = String((server.address() as { port: number }).port);
   return { url: proxied.href, cuts: () => cuts };
 }

@@ -10,7 +10,7 @@ export const notificationService: ServiceDefinition<State, Command, Decision> = 
   description: 'Notifications: a letter of happiness or of grief for each order.',
   migrations: new URL('./migrations/', import.meta.url),
   follows: ['user-service', 'billing-service'],
-  work: () => work,
+  work,
   inbox,
   routes,
 };

@@ -1,5 +1,6 @@
 import type { Locale } from '@stream-processing/contracts/names.ts';
 import { nextIds } from '@stream-processing/runtime/ids.ts';
+import { KeptRows } from '@stream-processing/runtime/kept-rows.ts';
 import type { Tx } from '@stream-processing/runtime/sql.ts';
 import type { Work } from '@stream-processing/runtime/work.ts';
 import {
@@ -12,19 +13,27 @@ import {
   type State,
 } from './decide.ts';
 
-export const work: Work<State, Command, Decision> = { load, decide, apply, save };
+export function work(): Work<State, Command, Decision> {
+  const users = new KeptRows<KnownUser>();
+  return { load: (tx, commands) => load(tx, commands, users), decide, apply, save };
+}
 
 /** Nothing to lock: what is known of a user never changes, and a notification is only ever added. */
-async function load(tx: Tx, commands: Command[]): Promise<State> {
+async function load(tx: Tx, commands: Command[], known: KeptRows<KnownUser>): Promise<State> {
   const writing = commands.filter((command) => command.type !== 'RememberUser');
-  const wanted = [...new Set(writing.map((command) => command.user_id))];
+  const wanted = writing.map((command) => command.user_id);
   const [users, ids] = await Promise.all([
-    tx<
-      { id: bigint; email: string; locale: Locale }[]
-    >`select * from known_users where id = any(${wanted}::bigint[])`,
+    known.find(wanted, (missing) => findUsers(tx, missing)),
     nextIds<Command>(tx, 'notification_id', writing),
   ]);
-  return { users: new Map(users.map((row) => [Number(row.id), { ...row, id: Number(row.id) }])), ids };
+  return { users, ids };
+}
+
+async function findUsers(tx: Tx, ids: number[]): Promise<KnownUser[]> {
+  const rows = await tx<
+    { id: bigint; email: string; locale: Locale }[]
+  >`select * from known_users where id = any(${ids}::bigint[])`;
+  return rows.map((row) => ({ ...row, id: Number(row.id) }));
 }
 
 function save(tx: Tx, _state: State, decisions: Decision[]): void {

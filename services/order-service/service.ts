@@ -10,7 +10,7 @@ export const orderService: ServiceDefinition<State, Command, Decision> = {
   description: 'Orders: placed against the prepaid account of their user.',
   migrations: new URL('./migrations/', import.meta.url),
   follows: ['user-service', 'billing-service'],
-  work: () => work,
+  work,
   inbox,
   routes,
 };

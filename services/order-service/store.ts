@@ -1,5 +1,6 @@
 import type { Locale } from '@stream-processing/contracts/names.ts';
 import { nextIds } from '@stream-processing/runtime/ids.ts';
+import { KeptRows } from '@stream-processing/runtime/kept-rows.ts';
 import type { Tx } from '@stream-processing/runtime/sql.ts';
 import type { Work } from '@stream-processing/runtime/work.ts';
 import {
@@ -13,14 +14,17 @@ import {
 } from './decide.ts';
 import { type OrderRow, toOrder } from './rows.ts';
 
-export const work: Work<State, Command, Decision> = { load, decide, apply, save };
+export function work(): Work<State, Command, Decision> {
+  const users = new KeptRows<KnownUser>();
+  return { load: (tx, commands) => load(tx, commands, users), decide, apply, save };
+}
 
-async function load(tx: Tx, commands: Command[]): Promise<State> {
+async function load(tx: Tx, commands: Command[], known: KeptRows<KnownUser>): Promise<State> {
   const placed = commands.filter((command) => command.type === 'PlaceOrder');
   const settled = commands.filter((command) => command.type === 'SettleOrder');
-  const wanted = [...new Set([...placed, ...settled].map((command) => command.user_id))];
+  const wanted = [...placed, ...settled].map((command) => command.user_id);
   const [users, orders, ids] = await Promise.all([
-    tx<{ id: bigint; locale: Locale }[]>`select * from known_users where id = any(${wanted}::bigint[])`,
+    known.find(wanted, (missing) => findUsers(tx, missing)),
     settled.length === 0
       ? []
       : tx<OrderRow[]>`
@@ -29,10 +33,17 @@ async function load(tx: Tx, commands: Command[]): Promise<State> {
     nextIds<Command>(tx, 'order_id', placed),
   ]);
   return {
-    users: new Map(users.map((row) => [Number(row.id), { id: Number(row.id), locale: row.locale }])),
+    users,
     orders: new Map(orders.map((row) => [Number(row.id), toOrder(row)])),
     ids,
   };
+}
+
+async function findUsers(tx: Tx, ids: number[]): Promise<KnownUser[]> {
+  const rows = await tx<
+    { id: bigint; locale: Locale }[]
+  >`select * from known_users where id = any(${ids}::bigint[])`;
+  return rows.map((row) => ({ id: Number(row.id), locale: row.locale }));
 }
 
 function save(tx: Tx, _state: State, decisions: Decision[]): void {
