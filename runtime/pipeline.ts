@@ -29,7 +29,9 @@ export interface PipelineOptions<State, Command, D extends Decision> {
   sql: Sql;
   partitions: number;
   work: Work<State, Command, D>;
-  /** Runs after each commit, before anybody is answered. */
+  /** Runs right after each commit: others can go on with its events while we answer. */
+  announce(committed: Committed<D>): void;
+  /** Runs before the answers to the commit's requests. */
   onCommit(committed: Committed<D>): void;
   observe?: (batch: { commands: number; seconds: number }) => void;
   /** Requests that may wait; one more is refused with `overloaded`. */
@@ -118,9 +120,13 @@ export class Pipeline<State, Command, D extends Decision> {
     } catch (error) {
       return this.#recover(units, error, tries);
     }
-    this.#options.onCommit(done.committed);
-    units.forEach((unit, i) => {
-      answer(unit, done.fates[i]!);
+    this.#options.announce(done.committed);
+    // PostgreSQL should not wait while we write a hundred answers: first the next transaction is sent on its way.
+    setImmediate(() => {
+      this.#options.onCommit(done.committed);
+      units.forEach((unit, i) => {
+        answer(unit, done.fates[i]!);
+      });
     });
   }
 

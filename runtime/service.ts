@@ -93,9 +93,9 @@ async function open<State, Command, D extends Decision>(
     sql: writeSql,
     partitions,
     work: definition.work(config.installation),
-    onCommit(committed) {
-      announcer.announce(committed);
-      for (const listener of listeners) listener(committed.decisions);
+    announce: (committed) => announcer.announce(committed),
+    onCommit({ decisions }) {
+      for (const listener of listeners) listener(decisions);
     },
     observe(batch) {
       metrics.batchSize.observe(batch.commands);

@@ -75,6 +75,7 @@ export function toyPipeline(sql: Sql, options: Options = {}) {
     sql,
     partitions: PARTITIONS,
     work: toyWork,
+    announce: () => {},
     onCommit: (committed) => void commits.push(committed),
     ...options,
   });
