@@ -3,7 +3,7 @@ import type { Socket } from 'node:net';
 import fastifySwagger from '@fastify/swagger';
 import fastifySwaggerUi from '@fastify/swagger-ui';
 import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox';
-import { Problem } from '@stream-processing/contracts/problems.ts';
+import { Problem, type ProblemCode } from '@stream-processing/contracts/problems.ts';
 import Fastify, {
   type FastifyError,
   type FastifyInstance,
@@ -27,6 +27,8 @@ export interface HttpOptions {
   logger: Logger;
   metrics: Metrics;
   stopping: () => boolean;
+  /** Has it so much to write already that it is better to refuse at once? */
+  full: () => boolean;
   /** Rejects while the service should get no traffic. */
   ready: () => Promise<void>;
 }
@@ -46,7 +48,15 @@ export type App = FastifyInstance<
 const METHODS = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS', 'TRACE'] as const;
 
 /** A Fastify app with everything that the four services have in common; each adds its own routes. */
-export async function createHttp({ service, description, logger, metrics, stopping, ready }: HttpOptions) {
+export async function createHttp({
+  service,
+  description,
+  logger,
+  metrics,
+  stopping,
+  full,
+  ready,
+}: HttpOptions) {
   const app: App = Fastify({
     loggerInstance: logger,
     logController: new LogController({ disableRequestLogging: true, requestIdLogLabel: 'request_id' }),
@@ -79,7 +89,7 @@ export async function createHttp({ service, description, logger, metrics, stoppi
   );
   app.setNotFoundHandler((request, reply) => sendProblem(new Problem('route_not_found'), request, reply));
 
-  watchRequests(app, metrics, stopping);
+  watchRequests(app, { metrics, stopping, full });
   await app.register(fastifySwagger, {
     openapi: { openapi: '3.1.0', info: { title: service, description, version: manifest.version } },
     transform: ({ schema, url }) => ({ schema: withOptionalDefaults(schema), url }),
@@ -130,7 +140,13 @@ function refuseOtherMethods(app: App, paths: Set<string>): void {
   }
 }
 
-function watchRequests(app: Pick<App, 'addHook'>, metrics: Metrics, stopping: () => boolean) {
+// Refused by the thousand a second: one for all, without a stack each.
+const OVERLOADED = new Problem('overloaded');
+
+function watchRequests(
+  app: Pick<App, 'addHook'>,
+  { metrics, stopping, full }: Pick<HttpOptions, 'metrics' | 'stopping' | 'full'>,
+) {
   let inFlight = 0;
   app.addHook('onRequest', async (request, reply) => {
     inFlight += 1;
@@ -139,7 +155,9 @@ function watchRequests(app: Pick<App, 'addHook'>, metrics: Metrics, stopping: ()
     if (request.headers.host === undefined && request.raw.httpVersion === '1.1') {
       throw new Problem('invalid_request', 'The header Host is missing.');
     }
-    if (inFlight > IN_FLIGHT_MAX && !request.url.startsWith('/health/')) throw new Problem('overloaded');
+    // Before the body is read and checked: what is refused should cost little.
+    if (request.method === 'POST' && full()) throw OVERLOADED;
+    if (inFlight > IN_FLIGHT_MAX && !request.url.startsWith('/health/')) throw OVERLOADED;
   });
   app.addHook('onSend', (_request, reply, _payload, done) => {
     // A kept connection would hold up the stop: its next request finds nobody.
@@ -172,9 +190,15 @@ function asProblem(error: FastifyError | Error): Problem {
   return new Problem('internal_error', 'The service failed; its log tells why under this request id.');
 }
 
+/** Overload shows in the metrics; a line for each refusal would add to it. */
+const LEVELS: Partial<Record<ProblemCode, 'error' | 'debug'>> = {
+  internal_error: 'error',
+  overloaded: 'debug',
+};
+
 function sendProblem(problem: Problem, request: FastifyRequest, reply: FastifyReply, cause?: Error) {
   if (problem.status >= 500) {
-    const level = problem.code === 'internal_error' ? 'error' : 'warn';
+    const level = LEVELS[problem.code] ?? 'warn';
     request.log[level]({ err: cause ?? problem, code: problem.code, url: request.url }, 'request failed');
   }
   if (problem.retry_after !== undefined) reply.header('retry-after', problem.retry_after);

@@ -10,6 +10,7 @@ import {
   toyPipeline,
   toyWork,
 } from '../test/toy.ts';
+import { Admission } from './admission.ts';
 
 test('commands that arrive together share a transaction, and each gets its own answer', async () => {
   const { sql } = await createToy();
@@ -64,7 +65,7 @@ test('a command that cannot be saved fails alone in its batch', async () => {
 
 test('over the bound of the queue a request is refused at once, and nothing of it is done', async () => {
   const { sql } = await createToy();
-  const { pipeline } = toyPipeline(sql, { queueMax: 2 });
+  const { pipeline } = toyPipeline(sql, { admission: new Admission(2, 2) });
   const results = await Promise.allSettled([1, 2, 3].map(() => pipeline.submit(add(1))));
   expect(results[2]).toMatchObject({ status: 'rejected', reason: { code: 'overloaded', retry_after: 1 } });
   expect(await counter(sql, 1)).toBe(2);

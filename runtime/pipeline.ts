@@ -8,6 +8,7 @@
  * No timer and no added delay: an idle service commits one command at once, a busy one hundreds.
  */
 import { Problem } from '@stream-processing/contracts/problems.ts';
+import { Admission } from './admission.ts';
 import { append } from './append.ts';
 import { answer, type Batch, decideAll, type Fate, refusal, type Unit } from './batch.ts';
 import { type CursorMove, conflictOf, moveCursors } from './cursors.ts';
@@ -34,8 +35,8 @@ export interface PipelineOptions<State, Command, D extends Decision> {
   /** Runs before the answers to the commit's requests. */
   onCommit(committed: Committed<D>): void;
   observe?: (batch: { commands: number; seconds: number }) => void;
-  /** Requests that may wait; one more is refused with `overloaded`. */
-  queueMax?: number;
+  /** How many requests may wait; one more is refused with `overloaded`. */
+  admission?: Admission;
 }
 
 interface Transacted<D> {
@@ -43,13 +44,13 @@ interface Transacted<D> {
   committed: Committed<D>;
 }
 
-const QUEUE_MAX = 4096;
 const BATCH_MAX = 2048;
 const TRIES = 8;
 const TRIES_ISOLATING = 2;
 
 export class Pipeline<State, Command, D extends Decision> {
   readonly #options: PipelineOptions<State, Command, D>;
+  readonly #admission: Admission;
   readonly #queue: Unit<Command, D>[] = [];
   #requests = 0;
   #running: Promise<void> | undefined;
@@ -57,6 +58,7 @@ export class Pipeline<State, Command, D extends Decision> {
 
   constructor(options: PipelineOptions<State, Command, D>) {
     this.#options = options;
+    this.#admission = options.admission ?? new Admission();
   }
 
   /** Requests that wait for their transaction. */
@@ -64,11 +66,15 @@ export class Pipeline<State, Command, D extends Decision> {
     return this.#requests;
   }
 
+  /** Would another request be refused? */
+  get full(): boolean {
+    return this.#requests >= this.#admission.limit;
+  }
+
   /** One command of one caller. Resolves after its commit is durable; rejects with a Problem or decide's error. */
   submit(command: Traced<Command>, request: RequestOptions<D> = {}): Promise<RequestResult<D>> {
     if (this.#closed) return Promise.reject(new Problem('stopping'));
-    if (this.#requests >= (this.#options.queueMax ?? QUEUE_MAX))
-      return Promise.reject(new Problem('overloaded'));
+    if (this.full) return Promise.reject(new Problem('overloaded'));
     this.#requests += 1;
     return new Promise((resolveRequest, reject) => {
       this.#enqueue({ commands: [command], request, resolveRequest, reject });
@@ -108,7 +114,9 @@ export class Pipeline<State, Command, D extends Decision> {
       count += 1;
     }
     const units = this.#queue.splice(0, count);
-    this.#requests -= units.filter((unit) => unit.request).length;
+    const requests = units.filter((unit) => unit.request).length;
+    this.#requests -= requests;
+    this.#admission.serve(requests);
     return units;
   }
 

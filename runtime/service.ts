@@ -126,6 +126,7 @@ async function open<State, Command, D extends Decision>(
     logger,
     metrics,
     stopping: () => stopping,
+    full: () => pipeline.full,
     ready: async () => void (await sql`select 1`),
   });
   closers.unshift(() => app.close());
