@@ -1,0 +1,21 @@
+import type { Case } from './cases/case.ts';
+import type { Context } from './context.ts';
+import { measureOrders } from './orders.ts';
+
+const SECONDS = 3;
+const CONNECTIONS = 64;
+
+/** Not counted: code that is compiled while it runs, plans and caches. */
+export async function warmUp(context: Context, cases: Case[]): Promise<void> {
+  const { site, baseline, size, folder, signal, progress } = context;
+  const wanted = (beginning: RegExp) => cases.some(({ name }) => beginning.test(name));
+  if (wanted(/^baseline/)) {
+    progress('warm-up of the SQL by hand');
+    await (await baseline()).run(size.users, SECONDS);
+  }
+  if (wanted(/^ours/)) {
+    const warm = await site();
+    progress('warm-up of the product');
+    await measureOrders(warm, { connections: CONNECTIONS, seconds: SECONDS, folder, signal, round: 0 });
+  }
+}
