@@ -5,7 +5,10 @@
 import { writeFile } from 'node:fs/promises';
 import { baselineOneAccount, baselineUniform } from './cases/baseline.ts';
 import type { Case } from './cases/case.ts';
+import { costAt } from './cases/cost.ts';
+import { hotAccount } from './cases/hot-account.ts';
 import { oursAt } from './cases/ours.ts';
+import { style } from './cases/styles.ts';
 import { readConditions } from './conditions.ts';
 import { type Context, type Size, withContext } from './context.ts';
 import { type Options, readOptions, UsageError } from './options.ts';
@@ -16,7 +19,19 @@ const FULL: Size = { rounds: 4, seconds: 6, users: 10_000, quick: false };
 const QUICK: Size = { rounds: 1, seconds: 2, users: 1000, quick: true };
 
 // In the order of a round: what is compared runs next to each other, since a shared machine drifts.
-const CASES: Case[] = [oursAt(1), oursAt(16), oursAt(64), baselineUniform, oursAt(256), baselineOneAccount];
+const CASES: Case[] = [
+  oursAt(1),
+  oursAt(16),
+  oursAt(64),
+  baselineUniform,
+  oursAt(256),
+  hotAccount,
+  baselineOneAccount,
+  costAt(64),
+  costAt(256),
+  style('synchronous', 'four services by HTTP'),
+  style('letters-by-event', 'by HTTP, letters by event'),
+];
 
 const USAGE = `npm run bench -- [--quick] [--case NAME]… [--rounds N] [--json FILE]
 

@@ -1,8 +1,10 @@
-/** What other programs print, as the benchmark reads it. */
+/** What other programs and the system say, as the benchmark reads it. */
 import { expect, test } from 'vitest';
 import { parsePgbench, parseTransactionLog } from './baseline.ts';
 import { parseLoad } from './load.ts';
+import { parseMetrics } from './metrics.ts';
 import { readOptions, UsageError } from './options.ts';
+import { parseStat } from './proc.ts';
 
 const PGBENCH = `pgbench (15.18 (Debian 15.18-0+deb12u1), server 18.4)
 transaction type: /tmp/order.sql
@@ -38,6 +40,26 @@ test('the figures of the script stand after what wrk prints itself', () => {
   const output = `Running 2s test @ http://127.0.0.1:8003\n  {not this}\nRequests/sec:   3901.12\n\n${json}\n`;
   expect(parseLoad(output)).toEqual(JSON.parse(json));
   expect(() => parseLoad('unable to connect')).toThrow('no figures: unable to connect');
+});
+
+test('/proc/PID/stat, whose second word is whatever the program calls itself', () => {
+  const rest = 'S 1204 5 5 0 -1 4194560 1 2 3 4 130 20 700 80 20 0 1 0 99 1000 10';
+  for (const command of ['node', 'postgres: a b', 'x) S 1 (y']) {
+    expect(parseStat(`17 (${command}) ${rest}\n`)).toEqual({ parent: 1204, own: 150, children: 780 });
+  }
+});
+
+test('/metrics: samples by name and labels', () => {
+  const metrics = parseMetrics(`# HELP http_request_duration_seconds Requests
+# TYPE http_request_duration_seconds histogram
+http_request_duration_seconds_count{route="/orders",method="POST",status="201",service="order-service"} 40
+http_request_duration_seconds_count{route="/orders/:id",method="GET",status="200",service="order-service"} 2
+process_cpu_seconds_total 1.5e-1
+`);
+  expect(metrics.sum('http_request_duration_seconds_count')).toBe(42);
+  expect(metrics.sum('http_request_duration_seconds_count', { status: '201', method: 'POST' })).toBe(40);
+  expect(metrics.sum('process_cpu_seconds_total')).toBe(0.15);
+  expect(metrics.sum('unknown')).toBe(0);
 });
 
 test('options', () => {

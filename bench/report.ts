@@ -139,8 +139,9 @@ function ratioText({ to, median, min, max }: Spread & { to: string }, rounds: nu
   return `${median.toFixed(2)}${spread} × ${to}`;
 }
 
-/** Three or more significant digits: `12,345`, `45.6`, `0.78`. */
+/** Three or more significant digits: `12,345`, `45.6`, `0.78`; a dash for what could not be measured. */
 export function figureText(value: number): string {
+  if (Number.isNaN(value)) return '–';
   const size = Math.abs(value);
   const digits = size >= 100 ? 0 : size >= 10 ? 1 : 2;
   return value.toLocaleString('en-US', { minimumFractionDigits: digits, maximumFractionDigits: digits });
