@@ -7,7 +7,11 @@ import { baselineOneAccount, baselineUniform } from './cases/baseline.ts';
 import type { Case } from './cases/case.ts';
 import { costAt } from './cases/cost.ts';
 import { hotAccount } from './cases/hot-account.ts';
+import { level } from './cases/level.ts';
+import { mixed } from './cases/mixed.ts';
 import { oursAt } from './cases/ours.ts';
+import { overload } from './cases/overload.ts';
+import { start } from './cases/start.ts';
 import { style } from './cases/styles.ts';
 import { readConditions } from './conditions.ts';
 import { type Context, type Size, withContext } from './context.ts';
@@ -27,10 +31,14 @@ const CASES: Case[] = [
   oursAt(256),
   hotAccount,
   baselineOneAccount,
+  mixed,
   costAt(64),
   costAt(256),
   style('synchronous', 'four services by HTTP'),
   style('letters-by-event', 'by HTTP, letters by event'),
+  start,
+  overload,
+  level,
 ];
 
 const USAGE = `npm run bench -- [--quick] [--case NAME]… [--rounds N] [--json FILE]

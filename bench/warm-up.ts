@@ -13,7 +13,7 @@ export async function warmUp(context: Context, cases: Case[]): Promise<void> {
     progress('warm-up of the SQL by hand');
     await (await baseline()).run(size.users, SECONDS);
   }
-  if (wanted(/^(ours|hot-account|cost|mixed|level)/)) {
+  if (wanted(/^(ours|hot-account|cost|mixed|overload|level)/)) {
     const warm = await site();
     progress('warm-up of the product');
     await measureOrders(warm, { connections: CONNECTIONS, seconds: SECONDS, folder, signal, round: 0 });
