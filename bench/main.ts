@@ -6,11 +6,13 @@ import { writeFile } from 'node:fs/promises';
 import { baselineOneAccount, baselineUniform } from './cases/baseline.ts';
 import type { Case } from './cases/case.ts';
 import { costAt } from './cases/cost.ts';
+import { growth } from './cases/growth.ts';
 import { hotAccount } from './cases/hot-account.ts';
 import { level } from './cases/level.ts';
 import { mixed } from './cases/mixed.ts';
 import { oursAt } from './cases/ours.ts';
 import { overload } from './cases/overload.ts';
+import { replay } from './cases/replay.ts';
 import { start } from './cases/start.ts';
 import { style } from './cases/styles.ts';
 import { readConditions } from './conditions.ts';
@@ -37,6 +39,8 @@ const CASES: Case[] = [
   style('synchronous', 'four services by HTTP'),
   style('letters-by-event', 'by HTTP, letters by event'),
   start,
+  replay,
+  growth,
   overload,
   level,
 ];
