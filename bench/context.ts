@@ -53,6 +53,7 @@ export async function withContext<T>(
     // For the account that PostgreSQL runs as.
     await chmod(folder, 0o711);
     const dataDir = path.join(folder, 'data');
+    progress('PostgreSQL starts in a temporary folder');
     const postgres = await startEmbeddedPostgres({ dataDir });
     closers.unshift(() => postgres.stop());
     const admin = connect(postgres.urlOf('postgres'), { max: 1, name: 'bench', schema: 'public' });

@@ -11,14 +11,15 @@ export interface HistorySite {
 }
 
 export async function createHistorySite(
-  { createDatabase, dropDatabase, folder, signal, progress }: Context,
+  { createDatabase, dropDatabase, folder, signal, size, progress }: Context,
   name: string,
   history: Omit<HistoryOptions, 'onProgress'>,
 ): Promise<HistorySite> {
   const databaseUrl = await createDatabase(name);
   // Creates the tables.
   await (await startProduct({ databaseUrl, folder, signal })).stop();
-  await loadHistory(databaseUrl, { ...history, onProgress: (text) => progress(`  ${name}: ${text}`) });
+  const onProgress = (text: string) => !size.quick && progress(`  ${name}: ${text}`);
+  await loadHistory(databaseUrl, { ...history, onProgress });
   signal.throwIfAborted();
   const closers: (() => Promise<void>)[] = [];
   return {

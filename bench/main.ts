@@ -21,7 +21,7 @@ import { type Options, readOptions, UsageError } from './options.ts';
 import { figureText, type Result, renderTable, summarize } from './report.ts';
 import { warmUp } from './warm-up.ts';
 
-const FULL: Size = { rounds: 4, seconds: 6, users: 10_000, quick: false };
+const FULL: Size = { rounds: 5, seconds: 5, users: 10_000, quick: false };
 const QUICK: Size = { rounds: 1, seconds: 2, users: 1000, quick: true };
 
 // In the order of a round: what is compared runs next to each other, since a shared machine drifts.
@@ -34,7 +34,7 @@ const CASES: Case[] = [
   hotAccount,
   baselineOneAccount,
   mixed,
-  costAt(64),
+  costAt(64, { fullOnly: true }),
   costAt(256),
   style('synchronous', 'four services by HTTP'),
   style('letters-by-event', 'by HTTP, letters by event'),

@@ -2,20 +2,21 @@ import type { Case } from './cases/case.ts';
 import type { Context } from './context.ts';
 import { measureOrders } from './orders.ts';
 
-const SECONDS = 3;
+const SECONDS = { full: 4, quick: 2 };
 const CONNECTIONS = 64;
 
 /** Not counted: code that is compiled while it runs, plans and caches. */
 export async function warmUp(context: Context, cases: Case[]): Promise<void> {
   const { site, baseline, size, folder, signal, progress } = context;
+  const seconds = size.quick ? SECONDS.quick : SECONDS.full;
   const wanted = (beginning: RegExp) => cases.some(({ name }) => beginning.test(name));
   if (wanted(/^baseline/)) {
     progress('warm-up of the SQL by hand');
-    await (await baseline()).run(size.users, SECONDS);
+    await (await baseline()).run(size.users, seconds);
   }
   if (wanted(/^(ours|hot-account|cost|mixed|overload|level)/)) {
     const warm = await site();
     progress('warm-up of the product');
-    await measureOrders(warm, { connections: CONNECTIONS, seconds: SECONDS, folder, signal, round: 0 });
+    await measureOrders(warm, { connections: CONNECTIONS, seconds, folder, signal, round: 0 });
   }
 }

@@ -7,9 +7,10 @@ import type { Row } from '../report.ts';
 import type { Case } from './case.ts';
 
 /** Orders as in `ours`, with a look at what they took from whom. */
-export function costAt(connections: number): Case {
+export function costAt(connections: number, options: Pick<Case, 'fullOnly'> = {}): Case {
   return {
     name: `cost-${connections}`,
+    ...options,
     async run({ site: getSite, cluster, size, folder, signal }, round) {
       const site = await getSite();
       const { product, users, sql } = site;

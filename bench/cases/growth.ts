@@ -9,13 +9,12 @@ import type { Case } from './case.ts';
 
 /** Orders, and how many of them belong to one user. With its payment, letter and two events each makes five rows. */
 const SIZES = {
-  full: { rows: 2_000_000, deepRows: 1_000_000, repetitions: 3 },
-  quick: { rows: 40_000, deepRows: 20_000, repetitions: 1 },
+  full: { rows: 2_000_000, deepRows: 1_000_000, repetitions: 3, connections: [64, 256] },
+  quick: { rows: 40_000, deepRows: 20_000, repetitions: 1, connections: [256] },
 };
 const ROWS_PER_ORDER = 5;
 const DEEP_USER = 1;
-const CONNECTIONS = [64, 256];
-const WARM_UP_SECONDS = 2;
+const WARM_UP = { connections: 64, seconds: 1 };
 
 /** An installation with a long past next to one without: orders, and lists of a user who has half of that past. */
 export const growth: Case = {
@@ -23,7 +22,7 @@ export const growth: Case = {
   once: true,
   async run(context, round) {
     const { size, folder, signal, progress, postgres } = context;
-    const { rows, deepRows, repetitions } = size.quick ? SIZES.quick : SIZES.full;
+    const { rows, deepRows, repetitions, connections: levels } = size.quick ? SIZES.quick : SIZES.full;
     const users = { deepUser: DEEP_USER, users: size.users };
     const past = `${figureText(rows * ROWS_PER_ORDER)} rows`;
     const fresh = await createHistorySite(context, 'fresh', { ...users, rows: 1, deepRows: 0 });
@@ -32,9 +31,9 @@ export const growth: Case = {
       const sites = { fresh: await fresh.start(), grown: await grown.start() };
       const measure = async (site: Site, connections: number, seconds: number) =>
         measureOrders(site, { connections, seconds, folder, signal, round });
-      for (const site of Object.values(sites)) await measure(site, CONNECTIONS[0]!, WARM_UP_SECONDS);
+      for (const site of Object.values(sites)) await measure(site, WARM_UP.connections, WARM_UP.seconds);
       const figures: Row[] = [];
-      for (const connections of CONNECTIONS) {
+      for (const connections of levels) {
         const loads: Record<'fresh' | 'grown', Load[]> = { fresh: [], grown: [] };
         for (let i = 0; i < repetitions; i += 1) {
           // In turn, and each first as often as the other.
