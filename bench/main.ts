@@ -40,9 +40,9 @@ const CASES: Case[] = [
   style('letters-by-event', 'by HTTP, letters by event'),
   start,
   replay,
+  level,
   growth,
   overload,
-  level,
 ];
 
 const USAGE = `npm run bench -- [--quick] [--case NAME]… [--rounds N] [--json FILE]
@@ -98,7 +98,7 @@ async function bench({ quick, cases, rounds, json }: Options): Promise<number> {
       conditions: await readConditions(context.postgres.url, signal),
       results: await runRounds(context, chosen),
     }));
-    const duration = `${((performance.now() - began) / 60_000).toFixed(1)} minutes, ${size.rounds} rounds`;
+    const duration = `${((performance.now() - began) / 1000).toFixed(0)} s; rounds: ${size.rounds}`;
     const lines = summarize(results);
     console.log(`${renderTable(lines)}\n`);
     for (const [name, value] of Object.entries({ ...conditions, duration })) console.log(`${name}: ${value}`);

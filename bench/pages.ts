@@ -11,7 +11,6 @@ import { percentile } from './statistics.ts';
 
 const LIMIT = 100;
 const WALK_LIMIT = 1000;
-const GETS = 200;
 /** Blocks that a deep page may read beyond the first one: indexes are a level higher or lower here and there. */
 const BUFFERS_MORE_MAX = 20;
 
@@ -34,11 +33,11 @@ interface Source {
   view: List;
 }
 
-/** `rows`: how many items each list must have at least. */
+/** `rows`: how many items each list must have at least; `gets`: how often each page is read. */
 export async function measurePages(
   databaseUrl: string,
   urls: Urls,
-  { user, rows, signal }: { user: number; rows: number; signal: AbortSignal },
+  { user, rows, gets, signal }: { user: number; rows: number; gets: number; signal: AbortSignal },
 ): Promise<Pages[]> {
   const sources: Source[] = [
     {
@@ -64,7 +63,7 @@ export async function measurePages(
   for (const source of sources) {
     const { cursor, items } = await walk(source.url, signal);
     if (items < rows) throw new CheckFailed(`${source.list}: ${items} items, ${rows} expected`);
-    const latencies = await latenciesOf(source.url, cursor, signal);
+    const latencies = await latenciesOf(source.url, cursor, gets, signal);
     pages.push({ list: source.list, ...latencies, ...(await buffersOf(databaseUrl, source, user, cursor)) });
   }
   for (const { list, first_buffers, deep_buffers } of pages) {
@@ -104,10 +103,10 @@ async function get(url: string, signal: AbortSignal): Promise<Page> {
 }
 
 /** One request after the other, first and deep page in turn, so that both meet the same moments. */
-async function latenciesOf(url: string, cursor: string, signal: AbortSignal) {
+async function latenciesOf(url: string, cursor: string, gets: number, signal: AbortSignal) {
   const first: number[] = [];
   const deep: number[] = [];
-  for (let i = 0; i < GETS; i += 1) {
+  for (let i = 0; i < gets; i += 1) {
     first.push(await timed(`${url}limit=${LIMIT}`, signal));
     deep.push(await timed(`${url}limit=${LIMIT}&cursor=${cursor}`, signal));
   }

@@ -9,8 +9,8 @@ import type { Case } from './case.ts';
 
 /** Orders, and how many of them belong to one user. With its payment, letter and two events each makes five rows. */
 const SIZES = {
-  full: { rows: 2_000_000, deepRows: 1_000_000, repetitions: 3, connections: [64, 256] },
-  quick: { rows: 40_000, deepRows: 20_000, repetitions: 1, connections: [256] },
+  full: { rows: 2_000_000, deepRows: 1_000_000, repetitions: 3, connections: [64, 256], gets: 200 },
+  quick: { rows: 40_000, deepRows: 20_000, repetitions: 1, connections: [256], gets: 50 },
 };
 const ROWS_PER_ORDER = 5;
 const DEEP_USER = 1;
@@ -22,7 +22,7 @@ export const growth: Case = {
   once: true,
   async run(context, round) {
     const { size, folder, signal, progress, postgres } = context;
-    const { rows, deepRows, repetitions, connections: levels } = size.quick ? SIZES.quick : SIZES.full;
+    const { rows, deepRows, repetitions, connections: levels, gets } = size.quick ? SIZES.quick : SIZES.full;
     const users = { deepUser: DEEP_USER, users: size.users };
     const past = `${figureText(rows * ROWS_PER_ORDER)} rows`;
     const fresh = await createHistorySite(context, 'fresh', { ...users, rows: 1, deepRows: 0 });
@@ -48,7 +48,7 @@ export const growth: Case = {
           medianRow(`growth: ${past}, ${connections} connections`, loads.grown, empty),
         );
       }
-      const options = { user: DEEP_USER, rows: deepRows, signal };
+      const options = { user: DEEP_USER, rows: deepRows, gets, signal };
       const pages = await measurePages(postgres.urlOf('grown'), sites.grown.product.urls, options);
       return [...figures, ...pages.flatMap((page) => pageRows(page, deepRows))];
     } finally {

@@ -17,9 +17,9 @@ const CONNECTIONS = 256;
 const TIMES = 3;
 const MEMORY_MS = 200;
 /** More than the product lets wait, so that it is the one to refuse. */
-const SOCKETS = 12_000;
-/** Before those that count: so many connections take their time to open. */
-const WARM_UP_SECONDS = 3;
+const SOCKETS = 8000;
+/** `warmUp` comes before what counts: so many connections take their time to open. */
+const SECONDS = { full: { warmUp: 3, counted: 30 }, quick: { warmUp: 1, counted: 5 } };
 const PROBES_BEFORE = 50;
 /** So many orders one after the other, with this median against the one before, are normal again. */
 const PROBES = 10;
@@ -44,8 +44,8 @@ export const overload: Case = {
     const normal = percentile((await probe(site, PROBES_BEFORE, signal)).latencies, 50);
 
     const mark = await markOf(site.sql);
-    const seconds = size.quick ? 5 : 30;
-    const loaded = WARM_UP_SECONDS + seconds;
+    const seconds = size.quick ? SECONDS.quick : SECONDS.full;
+    const loaded = seconds.warmUp + seconds.counted;
     const rate = Math.round((TIMES * closed.accepted) / closed.seconds);
     const memory = sampleEvery(MEMORY_MS, () => memoryOf(site.product.pid));
     const began = performance.now();
@@ -60,7 +60,7 @@ export const overload: Case = {
       mark,
       {
         accepted: report.accepted + recovery.accepted,
-        unknown: report.errors + WARM_UP_SECONDS * rate + recovery.unknown,
+        unknown: report.errors + seconds.warmUp * rate + recovery.unknown,
       },
       signal,
     );
@@ -102,17 +102,17 @@ export const overload: Case = {
 
 async function openLoop(
   { product, users }: Site,
-  { rate, seconds, signal }: { rate: number; seconds: number; signal: AbortSignal },
+  { rate, seconds, signal }: { rate: number; seconds: (typeof SECONDS)['full']; signal: AbortSignal },
 ): Promise<Report> {
   if (users.first !== 1) throw new Error('open-loop.ts draws users from 1 on');
   const options = {
     url: `${product.urls['order-service']}/orders`,
     rate,
-    seconds,
+    seconds: seconds.counted,
     users: users.last,
     price: PRICE,
     connections: SOCKETS,
-    warmup: WARM_UP_SECONDS,
+    warmup: seconds.warmUp,
   };
   const args = Object.entries(options).map(([name, value]) => `--${name}=${value}`);
   return JSON.parse(

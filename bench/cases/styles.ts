@@ -8,8 +8,8 @@ import { BASELINE_UNIFORM } from './baseline.ts';
 import type { Case } from './case.ts';
 import { oursTitle } from './ours.ts';
 
-const CONNECTIONS = [1, 16, 64, 256];
-const SECONDS = { full: 4, quick: 1 };
+const FULL = { connections: [1, 16, 64, 256], seconds: 4 };
+const QUICK = { connections: [16, 256], seconds: 1 };
 const WARM_UP = { connections: 16, seconds: 1 };
 const SETTLED_MS_MAX = 60_000;
 
@@ -18,6 +18,7 @@ export function style(name: string, title: string): Case {
   return {
     name: `style-${name}`,
     async run({ size, folder, signal, createDatabase, dropDatabase }, round) {
+      const { connections: levels, seconds } = size.quick ? QUICK : FULL;
       const database = `style_${name.replaceAll('-', '_')}_${round}`;
       const env = {
         ...process.env,
@@ -29,13 +30,13 @@ export function style(name: string, title: string): Case {
       try {
         const url = program.lines.at(-1)!.slice('ready '.length);
         const users = { first: 1, last: size.users };
-        const place = (connections: number, seconds: number) =>
-          placeOrders({ url, users, connections, seconds, seed: round, folder, signal });
+        const place = (connections: number, duration: number) =>
+          placeOrders({ url, users, connections, seconds: duration, seed: round, folder, signal });
         await place(WARM_UP.connections, WARM_UP.seconds);
         const rows: Row[] = [];
-        for (const connections of CONNECTIONS) {
+        for (const connections of levels) {
           const before = await readCheck(url, signal);
-          const load = await place(connections, size.quick ? SECONDS.quick : SECONDS.full);
+          const load = await place(connections, seconds);
           await check(url, before, { ...load, connections }, signal);
           const against = [BASELINE_UNIFORM, oursTitle(connections)];
           rows.push(ordersRow(`${title}, ${connections}`, load, { against }));
