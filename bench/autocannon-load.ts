@@ -29,6 +29,7 @@ console.log(
     // autocannon counts a time-out as an error too.
     errors: result.non2xx + result.errors,
     seconds: result.duration,
+    mean_ms: result.latency.mean,
     p50_ms: result.latency.p50,
     p99_ms: result.latency.p99,
     p999_ms: result.latency.p99_9,

@@ -88,7 +88,9 @@ export async function withContext<T>(
     };
     return await work(context);
   } finally {
-    for (const close of closers) await close();
+    for (const close of closers) {
+      await close().catch((error) => progress(`cannot clean up: ${error.message}`));
+    }
   }
 }
 

@@ -33,6 +33,7 @@ export interface Load {
   /** Other replies, broken connections, time-outs. */
   errors: number;
   seconds: number;
+  mean_ms: number;
   p50_ms: number;
   p99_ms: number;
   p999_ms: number;
@@ -88,10 +89,11 @@ end
 function done(summary, latency)
   local failed = summary.errors
   io.write(string.format(
-    '\\n{"accepted":%d,"errors":%d,"seconds":%f,"p50_ms":%f,"p99_ms":%f,"p999_ms":%f}\\n',
+    '\\n{"accepted":%d,"errors":%d,"seconds":%f,"mean_ms":%f,"p50_ms":%f,"p99_ms":%f,"p999_ms":%f}\\n',
     summary.requests - failed.status,
     failed.status + failed.connect + failed.read + failed.write + failed.timeout,
-    summary.duration / 1e6, latency:percentile(50) / 1e3, latency:percentile(99) / 1e3, latency:percentile(99.9) / 1e3))
+    summary.duration / 1e6, latency.mean / 1e3,
+    latency:percentile(50) / 1e3, latency:percentile(99) / 1e3, latency:percentile(99.9) / 1e3))
 end
 `;
 }

@@ -3,6 +3,7 @@
  * on a PostgreSQL in a temporary folder. Progress goes to standard error, one table to standard output.
  */
 import { writeFile } from 'node:fs/promises';
+import { StartupError } from '@stream-processing/runtime/startup-error.ts';
 import { baselineOneAccount, baselineUniform } from './cases/baseline.ts';
 import type { Case } from './cases/case.ts';
 import { costAt } from './cases/cost.ts';
@@ -89,6 +90,7 @@ async function bench({ quick, cases, rounds, json }: Options): Promise<number> {
     ({ name, fullOnly }) =>
       !(quick && fullOnly) && (cases.length === 0 || cases.some((asked) => name.startsWith(asked))),
   );
+  if (chosen.length === 0) throw new UsageError(`--case: ${cases.join(', ')} takes too long for --quick`);
   const interrupted = new AbortController();
   // Twice is once: a terminal's Ctrl-C arrives from the terminal and from run.mjs.
   for (const name of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(name, () => interrupted.abort());
@@ -110,8 +112,8 @@ async function bench({ quick, cases, rounds, json }: Options): Promise<number> {
     }
     return lines.some((line) => line.failed !== undefined) ? 1 : 0;
   } catch (error) {
-    if (!signal.aborted) throw error;
-    console.error('stopped before the end');
+    if (!signal.aborted && !(error instanceof StartupError)) throw error;
+    console.error(signal.aborted ? 'stopped before the end' : (error as Error).message);
     return 1;
   }
 }
@@ -137,7 +139,8 @@ async function runCase(context: Context, { name, run }: Case, round: number): Pr
     return { case: name, round, rows };
   } catch (error) {
     context.signal.throwIfAborted();
-    const failed = (error as Error).message;
+    // On one line, for the table.
+    const failed = (error as Error).message.replaceAll(/\s+/g, ' ');
     progress(`  FAILED: ${failed}`);
     return { case: name, round, rows: [], failed };
   }

@@ -1,5 +1,5 @@
 /** One measured run of orders against an installation, with the check that makes its figures count. */
-import { check, markOf, untilSettled } from './check.ts';
+import { CheckFailed, check, markOf, untilSettled } from './check.ts';
 import type { Site } from './context.ts';
 import { type Load, type LoadOptions, PRICE, placeOrders } from './load.ts';
 import type { Row } from './report.ts';
@@ -16,6 +16,7 @@ export async function measureOrders(site: Site, { round, ...options }: Options):
   const mark = await markOf(site.sql);
   const url = site.product.urls['order-service'];
   const load = await placeOrders({ users: site.users, ...options, url, seed: round });
+  if (load.accepted === 0) throw new CheckFailed(`no order was accepted; errors: ${load.errors}`);
   await checkOrders(site, mark, { ...load, unknown: load.errors + options.connections }, options.signal);
   return load;
 }
@@ -34,6 +35,6 @@ export async function checkOrders(
 }
 
 export function ordersRow(name: string, load: Load, more: Partial<Row> = {}): Row {
-  const { accepted, errors, seconds, p50_ms, p99_ms, p999_ms } = load;
-  return { name, value: accepted / seconds, unit: 'orders/s', p50_ms, p99_ms, p999_ms, errors, ...more };
+  const { accepted, seconds, ...rest } = load;
+  return { name, value: accepted / seconds, unit: 'orders/s', ...rest, ...more };
 }

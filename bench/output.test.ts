@@ -36,7 +36,8 @@ test('the log of pgbench: client, transaction, microseconds, script, seconds, mi
 });
 
 test('the figures of the script stand after what wrk prints itself', () => {
-  const json = '{"accepted":7802,"errors":0,"seconds":2.000391,"p50_ms":63.0,"p99_ms":93.2,"p999_ms":95.1}';
+  const json =
+    '{"accepted":7802,"errors":0,"seconds":2.000391,"mean_ms":65.1,"p50_ms":63.0,"p99_ms":93.2,"p999_ms":95.1}';
   const output = `Running 2s test @ http://127.0.0.1:8003\n  {not this}\nRequests/sec:   3901.12\n\n${json}\n`;
   expect(parseLoad(output)).toEqual(JSON.parse(json));
   expect(() => parseLoad('unable to connect')).toThrow('no figures: unable to connect');

@@ -58,10 +58,10 @@ test('a case that failed in one round has no figures, and nobody is compared wit
 test('the table', () => {
   const lines = summarize([...round(1, 12_345.6, 50), ...round(2, 12_345.6, 100)]);
   expect(renderTable(lines).split('\n')).toEqual([
-    '| measured | median |       min–max | unit     | ratio                        | p50 ms | p99 ms | p99.9 ms | errors | note |',
-    '| -------- | -----: | ------------: | -------- | ---------------------------- | -----: | -----: | -------: | -----: | ---- |',
-    '| ours     | 12,346 | 12,346–12,346 | orders/s | 185.18 (123.46–246.91) × sql |   1.50 |        |          |      2 |      |',
-    '| sql      |   75.0 |      50.0–100 | orders/s |                              |        |        |          |        |      |',
+    '| measured | median |       min–max | unit     | ratio                        | mean ms | p50 ms | p99 ms | p99.9 ms | errors | note |',
+    '| -------- | -----: | ------------: | -------- | ---------------------------- | ------: | -----: | -----: | -------: | -----: | ---- |',
+    '| ours     | 12,346 | 12,346–12,346 | orders/s | 185.18 (123.46–246.91) × sql |         |   1.50 |        |          |      2 |      |',
+    '| sql      |   75.0 |      50.0–100 | orders/s |                              |         |        |        |          |        |      |',
   ]);
 });
 

@@ -6,6 +6,7 @@ export interface Row {
   name: string;
   value: number;
   unit: string;
+  mean_ms?: number;
   p50_ms?: number;
   p99_ms?: number;
   p999_ms?: number;
@@ -31,6 +32,7 @@ export interface Line {
   unit?: string;
   rounds?: number;
   value?: Spread;
+  mean_ms?: number | undefined;
   p50_ms?: number | undefined;
   p99_ms?: number | undefined;
   p999_ms?: number | undefined;
@@ -54,7 +56,7 @@ function lineOf(name: string, row: string, mine: Result[], all: Result[]): Line 
   const found = mine.flatMap((result) =>
     result.rows.filter((candidate) => candidate.name === row).map((r) => ({ ...r, round: result.round })),
   );
-  const middle = (key: 'p50_ms' | 'p99_ms' | 'p999_ms') => {
+  const middle = (key: 'mean_ms' | 'p50_ms' | 'p99_ms' | 'p999_ms') => {
     const values = found.flatMap((r) => r[key] ?? []);
     return values.length > 0 ? spreadOf(values).median : undefined;
   };
@@ -66,6 +68,7 @@ function lineOf(name: string, row: string, mine: Result[], all: Result[]): Line 
     unit: last.unit,
     rounds: found.length,
     value: spreadOf(found.map((r) => r.value)),
+    mean_ms: middle('mean_ms'),
     p50_ms: middle('p50_ms'),
     p99_ms: middle('p99_ms'),
     p999_ms: middle('p999_ms'),
@@ -88,27 +91,13 @@ function valueIn(results: Result[], round: number, name: string): number | undef
     .find((row) => row.name === name)?.value;
 }
 
-const HEADINGS = [
-  'measured',
-  'median',
-  'min–max',
-  'unit',
-  'ratio',
-  'p50 ms',
-  'p99 ms',
-  'p99.9 ms',
-  'errors',
-  'note',
-];
-const RIGHT = new Set(['median', 'min–max', 'p50 ms', 'p99 ms', 'p99.9 ms', 'errors']);
+const LATENCIES = ['mean ms', 'p50 ms', 'p99 ms', 'p99.9 ms'];
+const HEADINGS = ['measured', 'median', 'min–max', 'unit', 'ratio', ...LATENCIES, 'errors', 'note'];
+const RIGHT = new Set(['median', 'min–max', ...LATENCIES, 'errors']);
 
 /** A Markdown table with aligned columns. */
 export function renderTable(lines: Line[]): string {
-  const rows = lines.map((line) =>
-    line.value
-      ? cellsOf(line, line.value)
-      : [line.name, 'FAILED', '', '', '', '', '', '', '', line.failed ?? ''],
-  );
+  const rows = lines.map((line) => (line.value ? cellsOf(line, line.value) : failureOf(line)));
   const widths = HEADINGS.map((heading, i) => Math.max(heading.length, ...rows.map((row) => row[i]!.length)));
   const render = (cells: string[]) =>
     `| ${cells.map((cell, i) => (RIGHT.has(HEADINGS[i]!) ? cell.padStart(widths[i]!) : cell.padEnd(widths[i]!))).join(' | ')} |`;
@@ -116,6 +105,10 @@ export function renderTable(lines: Line[]): string {
     RIGHT.has(HEADINGS[i]!) ? `${'-'.repeat(width - 1)}:` : '-'.repeat(width),
   );
   return [render(HEADINGS), render(rule), ...rows.map(render)].join('\n');
+}
+
+function failureOf({ name, failed }: Line): string[] {
+  return [name, 'FAILED', ...HEADINGS.slice(3).map(() => ''), failed ?? ''];
 }
 
 function cellsOf(line: Line, value: Spread): string[] {
@@ -126,6 +119,7 @@ function cellsOf(line: Line, value: Spread): string[] {
     line.rounds === 1 ? '' : `${figureText(value.min)}–${figureText(value.max)}`,
     line.unit ?? '',
     (line.ratios ?? []).map((ratio) => ratioText(ratio, line.rounds)).join('; '),
+    optional(line.mean_ms),
     optional(line.p50_ms),
     optional(line.p99_ms),
     optional(line.p999_ms),

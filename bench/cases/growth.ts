@@ -24,7 +24,7 @@ export const growth: Case = {
     const { size, folder, signal, progress, postgres } = context;
     const { rows, deepRows, repetitions, connections: levels, gets } = size.quick ? SIZES.quick : SIZES.full;
     const users = { deepUser: DEEP_USER, users: size.users };
-    const past = `${figureText(rows * ROWS_PER_ORDER)} rows`;
+    const past = `${figureText(rows)} orders (${figureText(rows * ROWS_PER_ORDER)} rows)`;
     const fresh = await createHistorySite(context, 'fresh', { ...users, rows: 1, deepRows: 0 });
     const grown = await createHistorySite(context, 'grown', { ...users, rows, deepRows });
     try {
@@ -65,6 +65,7 @@ function medianRow(name: string, loads: Load[], against?: string): Row {
     accepted: rate,
     seconds: 1,
     errors: loads.reduce((sum, { errors }) => sum + errors, 0),
+    mean_ms: median((one) => one.mean_ms),
     p50_ms: median((one) => one.p50_ms),
     p99_ms: median((one) => one.p99_ms),
     p999_ms: median((one) => one.p999_ms),

@@ -65,7 +65,7 @@ export const overload: Case = {
       signal,
     );
     const { accepted_rate, accepted_p50_ms, accepted_p99_ms, refused, refused_p99_ms, errors, sent } = report;
-    const behind = `generator at most ${report.behind_ms_max} ms behind; ${report.pending} answered before they were final`;
+    const behind = `open loop by a generator of our own, at most ${report.behind_ms_max} ms behind; ${report.pending} answered before they were final`;
     const rows: Row[] = [
       ordersRow(closedName, closed),
       {
