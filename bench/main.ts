@@ -121,7 +121,8 @@ async function bench({ quick, cases, rounds, json }: Options): Promise<number> {
 async function runRounds(context: Context, cases: Case[]): Promise<Result[]> {
   const { rounds } = context.size;
   const results: Result[] = [];
-  await warmUp(context, cases);
+  const first: Case = { name: 'warm-up', run: () => warmUp(context, cases) };
+  results.push(await runCase(context, first, 0));
   for (let round = 1; round <= rounds; round += 1) {
     for (const each of cases) {
       if (!each.once) results.push(await runCase(context, each, round));
