@@ -16,10 +16,12 @@ import type { Case } from './case.ts';
 const CONNECTIONS = 256;
 const TIMES = 3;
 const MEMORY_MS = 200;
-/** More than the product lets wait, so that it is the one to refuse. */
-const SOCKETS = 8000;
-/** `warmUp` comes before what counts: so many connections take their time to open. */
-const SECONDS = { full: { warmUp: 3, counted: 30 }, quick: { warmUp: 1, counted: 5 } };
+/**
+ * Seconds, and connections at most. The full run has more than the product lets wait, so that it is the one to refuse;
+ * so many take their time to open, in `warmUp`, before what counts. The quick run has not the time for that.
+ */
+const FULL = { warmUp: 3, counted: 30, connections: 8000 };
+const QUICK = { warmUp: 0, counted: 5, connections: 4000 };
 const PROBES_BEFORE = 50;
 /** So many orders one after the other, with this median against the one before, are normal again. */
 const PROBES = 10;
@@ -44,12 +46,12 @@ export const overload: Case = {
     const normal = percentile((await probe(site, PROBES_BEFORE, signal)).latencies, 50);
 
     const mark = await markOf(site.sql);
-    const seconds = size.quick ? SECONDS.quick : SECONDS.full;
-    const loaded = seconds.warmUp + seconds.counted;
+    const load = size.quick ? QUICK : FULL;
+    const loaded = load.warmUp + load.counted;
     const rate = Math.round((TIMES * closed.accepted) / closed.seconds);
     const memory = sampleEvery(MEMORY_MS, () => memoryOf(site.product.pid));
     const began = performance.now();
-    const running = openLoop(site, { rate, seconds, signal });
+    const running = openLoop(site, { rate, load, signal });
     const [report, recovery] = await Promise.all([
       running,
       delay(loaded * 1000, undefined, { signal }).then(() => recover(site, normal * NORMAL, signal)),
@@ -60,7 +62,7 @@ export const overload: Case = {
       mark,
       {
         accepted: report.accepted + recovery.accepted,
-        unknown: report.errors + seconds.warmUp * rate + recovery.unknown,
+        unknown: report.errors + load.warmUp * rate + recovery.unknown,
       },
       signal,
     );
@@ -102,17 +104,17 @@ export const overload: Case = {
 
 async function openLoop(
   { product, users }: Site,
-  { rate, seconds, signal }: { rate: number; seconds: (typeof SECONDS)['full']; signal: AbortSignal },
+  { rate, load, signal }: { rate: number; load: typeof FULL; signal: AbortSignal },
 ): Promise<Report> {
   if (users.first !== 1) throw new Error('open-loop.ts draws users from 1 on');
   const options = {
     url: `${product.urls['order-service']}/orders`,
     rate,
-    seconds: seconds.counted,
+    seconds: load.counted,
     users: users.last,
     price: PRICE,
-    connections: SOCKETS,
-    warmup: seconds.warmUp,
+    connections: load.connections,
+    warmup: load.warmUp,
   };
   const args = Object.entries(options).map(([name, value]) => `--${name}=${value}`);
   return JSON.parse(
