@@ -22,7 +22,7 @@ import { type Options, readOptions, UsageError } from './options.ts';
 import { figureText, type Result, renderTable, summarize } from './report.ts';
 import { warmUp } from './warm-up.ts';
 
-const FULL: Size = { rounds: 5, seconds: 5, users: 10_000, quick: false };
+const FULL: Size = { rounds: 4, seconds: 5, users: 10_000, quick: false };
 const QUICK: Size = { rounds: 1, seconds: 2, users: 1000, quick: true };
 
 // In the order of a round: what is compared runs next to each other, since a shared machine drifts.

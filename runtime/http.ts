@@ -3,7 +3,7 @@ import type { Socket } from 'node:net';
 import fastifySwagger from '@fastify/swagger';
 import fastifySwaggerUi from '@fastify/swagger-ui';
 import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox';
-import { Problem, type ProblemCode } from '@stream-processing/contracts/problems.ts';
+import { Problem } from '@stream-processing/contracts/problems.ts';
 import Fastify, {
   type FastifyError,
   type FastifyInstance,
@@ -140,24 +140,37 @@ function refuseOtherMethods(app: App, paths: Set<string>): void {
   }
 }
 
-// Refused by the thousand a second: one for all, without a stack each.
 const OVERLOADED = new Problem('overloaded');
+const OVERLOADED_BODY = JSON.stringify(OVERLOADED);
+
+/** Answered at once, past the rest of Fastify and before the body is read: refusals come by the thousand a second. */
+function refuse(request: FastifyRequest, reply: FastifyReply): void {
+  reply.hijack();
+  reply.raw
+    .writeHead(OVERLOADED.status, {
+      'content-type': 'application/problem+json',
+      'content-length': Buffer.byteLength(OVERLOADED_BODY),
+      'retry-after': String(OVERLOADED.retry_after),
+      'x-request-id': traceId(request.id),
+    })
+    .end(OVERLOADED_BODY);
+}
 
 function watchRequests(
   app: Pick<App, 'addHook'>,
   { metrics, stopping, full }: Pick<HttpOptions, 'metrics' | 'stopping' | 'full'>,
 ) {
   let inFlight = 0;
-  app.addHook('onRequest', async (request, reply) => {
+  app.addHook('onRequest', (request, reply, done) => {
     inFlight += 1;
     reply.header('x-request-id', traceId(request.id));
-    if (stopping()) throw new Problem('stopping');
+    if (stopping()) return done(new Problem('stopping'));
     if (request.headers.host === undefined && request.raw.httpVersion === '1.1') {
-      throw new Problem('invalid_request', 'The header Host is missing.');
+      return done(new Problem('invalid_request', 'The header Host is missing.'));
     }
-    // Before the body is read and checked: what is refused should cost little.
-    if (request.method === 'POST' && full()) throw OVERLOADED;
-    if (inFlight > IN_FLIGHT_MAX && !request.url.startsWith('/health/')) throw OVERLOADED;
+    const tooMany = inFlight > IN_FLIGHT_MAX && !request.url.startsWith('/health/');
+    if (tooMany || (request.method === 'POST' && full())) return refuse(request, reply);
+    done();
   });
   app.addHook('onSend', (_request, reply, _payload, done) => {
     // A kept connection would hold up the stop: its next request finds nobody.
@@ -190,15 +203,9 @@ function asProblem(error: FastifyError | Error): Problem {
   return new Problem('internal_error', 'The service failed; its log tells why under this request id.');
 }
 
-/** Overload shows in the metrics; a line for each refusal would add to it. */
-const LEVELS: Partial<Record<ProblemCode, 'error' | 'debug'>> = {
-  internal_error: 'error',
-  overloaded: 'debug',
-};
-
 function sendProblem(problem: Problem, request: FastifyRequest, reply: FastifyReply, cause?: Error) {
   if (problem.status >= 500) {
-    const level = LEVELS[problem.code] ?? 'warn';
+    const level = problem.code === 'internal_error' ? 'error' : 'warn';
     request.log[level]({ err: cause ?? problem, code: problem.code, url: request.url }, 'request failed');
   }
   if (problem.retry_after !== undefined) reply.header('retry-after', problem.retry_after);

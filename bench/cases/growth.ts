@@ -9,7 +9,7 @@ import type { Case } from './case.ts';
 
 /** Orders, and how many of them belong to one user. With its payment, letter and two events each makes five rows. */
 const SIZES = {
-  full: { rows: 2_000_000, deepRows: 1_000_000, repetitions: 3, connections: [64, 256], gets: 200 },
+  full: { rows: 10_000_000, deepRows: 1_000_000, repetitions: 3, connections: [64, 256], gets: 200 },
   quick: { rows: 40_000, deepRows: 20_000, repetitions: 1, connections: [256], gets: 50 },
 };
 const ROWS_PER_ORDER = 5;

@@ -23,17 +23,20 @@ interface Row {
   created_at: Date;
 }
 
-/** A statement in the account's own order: each side of a transfer has its index, so a page costs its own length. */
+/**
+ * A statement in the account's own order: each side of a transfer has its index, so a page costs its own length. `> 0`
+ * names the part that is indexed, users' accounts, to a plan that does not know the id.
+ */
 export async function listTransfers(sql: Sql, user_id: number, { after, descending, limit }: Keyset) {
   const [beyond, order] = descending ? [fragment`<`, fragment`desc`] : [fragment`>`, fragment`asc`];
   const rows = await sql<Row[]>`
     (
       select id, kind, amount, debit_balance as balance, debit_sequence as sequence, order_id, created_at
-      from transfers where debit_account = ${user_id} and debit_sequence ${beyond} ${after}
+      from transfers where debit_account = ${user_id} and debit_account > 0 and debit_sequence ${beyond} ${after}
       order by debit_sequence ${order} limit ${limit + 1}
     ) union all (
       select id, kind, amount, credit_balance, credit_sequence, order_id, created_at
-      from transfers where credit_account = ${user_id} and credit_sequence ${beyond} ${after}
+      from transfers where credit_account = ${user_id} and credit_account > 0 and credit_sequence ${beyond} ${after}
       order by credit_sequence ${order} limit ${limit + 1}
     )
     order by sequence ${order} limit ${limit + 1}`;
