@@ -156,6 +156,12 @@ function refuse(request: FastifyRequest, reply: FastifyReply): void {
     .end(OVERLOADED_BODY);
 }
 
+/** A hook for a route that can have too much to do by itself. */
+export function refuseWhile(full: () => boolean) {
+  return (request: FastifyRequest, reply: FastifyReply, done: () => void) =>
+    full() ? refuse(request, reply) : done();
+}
+
 function watchRequests(
   app: Pick<App, 'addHook'>,
   { metrics, stopping, full }: Pick<HttpOptions, 'metrics' | 'stopping' | 'full'>,

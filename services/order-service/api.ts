@@ -3,7 +3,7 @@ import { toMinor } from '@stream-processing/contracts/money.ts';
 import { NewOrder, Order as WireOrder } from '@stream-processing/contracts/orders.ts';
 import { Problem } from '@stream-processing/contracts/problems.ts';
 import type { Room } from '@stream-processing/runtime/definition.ts';
-import type { App } from '@stream-processing/runtime/http.ts';
+import { type App, refuseWhile } from '@stream-processing/runtime/http.ts';
 import { keysetOf } from '@stream-processing/runtime/page.ts';
 import {
   BODY_PROBLEMS,
@@ -38,7 +38,8 @@ export function routes(app: App, room: Room<State, Command, Decision>): void {
       ...problems('user_not_found', 'not_fresh', ...BODY_PROBLEMS),
     },
   };
-  app.post('/orders', { schema: create }, async (request, response) => {
+  const onRequest = refuseWhile(() => waiters.full);
+  app.post('/orders', { schema: create, onRequest }, async (request, response) => {
     const { user_id } = request.body;
     const { ms, applied } = waitOf(request.headers.prefer);
     let waiter: Waiter | undefined;

@@ -1,8 +1,11 @@
+import { Admission } from '@stream-processing/runtime/admission.ts';
 import type { Room } from '@stream-processing/runtime/definition.ts';
 import type { Command, Decision, Order, State } from './decide.ts';
 import { findFinal } from './views.ts';
 
 const WAITERS_MAX = 10_000;
+/** Nothing decided for so long: billing is not slow but away. */
+const AWAY_MS = 1000;
 
 /**
  * Requests that wait for the final status of their order. This instance's own commits wake them; for what other
@@ -11,14 +14,20 @@ const WAITERS_MAX = 10_000;
 export class Waiters {
   readonly #waiting = new Map<number, Set<(order: Order) => void>>();
   readonly #room: Room<State, Command, Decision>;
+  readonly #admission = new Admission();
   #count = 0;
+  #settledAt = Number.NEGATIVE_INFINITY;
   #asking = false;
   #askAgain = false;
 
   constructor(room: Room<State, Command, Decision>) {
     this.#room = room;
     room.onDecisions((decisions) => {
-      for (const decision of decisions) if (decision.outcome === 'settled') this.#settle(decision.order);
+      const settled = decisions.flatMap((decision) => (decision.outcome === 'settled' ? decision.order : []));
+      if (settled.length === 0) return;
+      this.#admission.serve(settled.length);
+      this.#settledAt = performance.now();
+      for (const order of settled) this.#settle(order);
     });
     room.onElsewhere(() => void this.#ask());
     room.metrics.gauge(
@@ -27,6 +36,14 @@ export class Waiters {
       [],
       (set) => set(this.#count),
     );
+  }
+
+  /**
+   * More wait than billing decides in a moment: another order would only wait longer, so it is better refused. While
+   * billing is away it decides nothing, and orders are taken all the same.
+   */
+  get full(): boolean {
+    return this.#count >= this.#admission.limit && performance.now() - this.#settledAt < AWAY_MS;
   }
 
   /** Begins to wait, best before the order is committed; undefined when too many wait already. */
