@@ -167,16 +167,15 @@ function watchRequests(
   { metrics, stopping, full }: Pick<HttpOptions, 'metrics' | 'stopping' | 'full'>,
 ) {
   let inFlight = 0;
-  app.addHook('onRequest', (request, reply, done) => {
+  app.addHook('onRequest', async (request, reply) => {
     inFlight += 1;
     reply.header('x-request-id', traceId(request.id));
-    if (stopping()) return done(new Problem('stopping'));
+    if (stopping()) throw new Problem('stopping');
     if (request.headers.host === undefined && request.raw.httpVersion === '1.1') {
-      return done(new Problem('invalid_request', 'The header Host is missing.'));
+      throw new Problem('invalid_request', 'The header Host is missing.');
     }
     const tooMany = inFlight > IN_FLIGHT_MAX && !request.url.startsWith('/health/');
-    if (tooMany || (request.method === 'POST' && full())) return refuse(request, reply);
-    done();
+    if (tooMany || (request.method === 'POST' && full())) refuse(request, reply);
   });
   app.addHook('onSend', (_request, reply, _payload, done) => {
     // A kept connection would hold up the stop: its next request finds nobody.
