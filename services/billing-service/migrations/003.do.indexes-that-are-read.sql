@@ -1,7 +1,6 @@
--- Statements are read by user account and its sequence; nobody asks for a transfer by its id alone, nor for the transfers
--- of a system account, whose sequence is held dense by the lock on its row and proved by the ledger's audit.
+-- Statements are read by user account and its sequence; nobody asks for the transfers of a system account, whose sequence
+-- is held dense by the lock on its row.
 alter table transfers
-  drop constraint transfers_pkey,
   drop constraint transfers_debit_account_debit_sequence_key,
   drop constraint transfers_credit_account_credit_sequence_key;
 create unique index transfers_debited on transfers (debit_account, debit_sequence) where debit_account > 0;
