@@ -52,6 +52,8 @@ export class Pipeline<State, Command, D extends Decision> {
   readonly #options: PipelineOptions<State, Command, D>;
   readonly #admission: Admission;
   readonly #queue: Unit<Command, D>[] = [];
+  /** Of committed batches, to be told. */
+  readonly #answers: (() => void)[] = [];
   #requests = 0;
   #running: Promise<void> | undefined;
   #closed = false;
@@ -99,11 +101,22 @@ export class Pipeline<State, Command, D extends Decision> {
   }
 
   async #run(): Promise<void> {
-    // Let everything that this turn of the event loop brings share the first transaction.
-    await new Promise(setImmediate);
-    while (this.#queue.length > 0) await this.#process(this.#take(), TRIES);
+    while (this.#queue.length > 0) {
+      // Let everything that this turn of the event loop brings share the next transaction.
+      await new Promise(setImmediate);
+      const processing = this.#process(this.#take(), TRIES);
+      this.#answerRequests();
+      await processing;
+    }
     // In the same breath as the look at the queue: whoever submits next must find that nobody runs.
     this.#running = undefined;
+    this.#answerRequests();
+  }
+
+  /** After the next transaction is on its way: PostgreSQL should not wait while we write a hundred answers. */
+  #answerRequests(): void {
+    const answers = this.#answers.splice(0);
+    if (answers.length > 0) setImmediate(() => answers.forEach((each) => void each()));
   }
 
   #take(): Unit<Command, D>[] {
@@ -129,11 +142,14 @@ export class Pipeline<State, Command, D extends Decision> {
       return this.#recover(units, error, tries);
     }
     this.#options.announce(done.committed);
-    // PostgreSQL should not wait while we write a hundred answers: first the next transaction is sent on its way.
-    setImmediate(() => {
+    units.forEach((unit, i) => {
+      // A processor goes on at once, so that its next events find the next transaction.
+      if (unit.cursor) answer(unit, done.fates[i]!);
+    });
+    this.#answers.push(() => {
       this.#options.onCommit(done.committed);
       units.forEach((unit, i) => {
-        answer(unit, done.fates[i]!);
+        if (!unit.cursor) answer(unit, done.fates[i]!);
       });
     });
   }
