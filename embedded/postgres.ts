@@ -131,7 +131,7 @@ async function start(
   { cluster, dataDir, account, pg_ctl }: Server,
   settings: Record<string, string>,
 ): Promise<Listening> {
-  const socketFolder = socketFolderFor(dataDir);
+  let socketFolder = socketFolderFor(dataDir);
   const logFile = path.join(dataDir, 'postgres.log');
   for (let tries = 3; ; tries -= 1) {
     const port = await freePort();
@@ -158,6 +158,11 @@ async function start(
       // Somebody else may have taken the port between our look and PostgreSQL's.
       const log = (await readFile(logFile, 'utf8').catch(() => '')).trim().split('\n').slice(-3).join(' | ');
       if (tries > 1 && log.includes('could not bind')) continue;
+      // Not every file system can hold one.
+      if (tries > 1 && socketFolder && /Unix-domain socket|\.s\.PGSQL\./.test(log)) {
+        socketFolder = undefined;
+        continue;
+      }
       throw new StartupError(
         `the embedded PostgreSQL in ${dataDir} does not start: ${log || (error as Error).message}`,
       );
