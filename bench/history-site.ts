@@ -1,6 +1,7 @@
 import { connect } from '@stream-processing/runtime/sql.ts';
 import type { Context, Site } from './context.ts';
-import { type HistoryOptions, loadHistory } from './history.ts';
+import { loadHistory } from './history.ts';
+import type { HistoryOptions } from './history-arithmetic.ts';
 import { startProduct } from './installation.ts';
 
 /** An installation of its own with a past; its services are stopped and started as often as wanted. */

@@ -5,9 +5,9 @@
  * `MixedJob`; prints a `MixedLoad` as one line.
  */
 import { connect, type Socket } from 'node:net';
-import { ReplyParser } from './open-loop.ts';
 import type { Users } from './seed.ts';
 import { percentile } from './statistics.ts';
+import { ReplyParser } from './wire.ts';
 
 export interface MixedJob {
   /** Of the services. */

@@ -1,7 +1,8 @@
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { expect, onTestFinished, test } from 'vitest';
-import { type Reply, ReplyParser, readOptions, requestText, runLoad, schedule } from './open-loop.ts';
+import { readOptions, runLoad, schedule } from './open-loop.ts';
+import { type Reply, ReplyParser, requestText } from './wire.ts';
 
 const CREATED =
   'HTTP/1.1 201 Created\r\ncontent-type: application/json\r\ncontent-length: 9\r\n\r\n{"id":12}';

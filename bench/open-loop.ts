@@ -12,6 +12,7 @@
 import { connect, type Socket } from 'node:net';
 import { createHistogram, type RecordableHistogram } from 'node:perf_hooks';
 import { parseArgs } from 'node:util';
+import { type Reply, ReplyParser, requestText } from './wire.ts';
 
 export interface Options {
   url: URL;
@@ -55,67 +56,12 @@ const OUTSTANDING_MS_MAX = 35_000;
 const TICK_MS = 1;
 const CONNECTIONS = 4000;
 
-/** What is sent for one order. */
-export function requestText({ host, pathname }: URL, user_id: number, price: number): string {
-  const body = `{"user_id":${user_id},"price":${price}}`;
-  return (
-    `POST ${pathname} HTTP/1.1\r\nHost: ${host}\r\n` +
-    `Content-Type: application/json\r\nContent-Length: ${body.length}\r\n\r\n${body}`
-  );
-}
-
 /** Requests 0, 1, 2 … at `rate` per second: how many of `total` are due at `ms`, and when number n is. */
 export function schedule(rate: number, total: number) {
   return {
     due: (ms: number) => Math.min(total, Math.floor((ms * rate) / 1000) + 1),
     dueMs: (n: number) => (n * 1000) / rate,
   };
-}
-
-export interface Reply {
-  status: number;
-  /** The server closes the connection after this one. */
-  last: boolean;
-}
-
-/** Finds the replies in what a connection brings, however it is cut into chunks. */
-export class ReplyParser {
-  /** Of a head that is not complete: what came so far. */
-  #head = '';
-  /** The reply whose body is being read, and the bytes of it still to come. */
-  #reply: Reply | undefined;
-  #missing = 0;
-
-  /** Throws on anything but HTTP/1.1 with a Content-Length. */
-  push(chunk: Buffer, each: (reply: Reply) => void): void {
-    for (let at = 0; at < chunk.length; ) {
-      if (!this.#reply) at = this.#readHead(chunk, at);
-      if (!this.#reply) return;
-      const taken = Math.min(this.#missing, chunk.length - at);
-      at += taken;
-      this.#missing -= taken;
-      if (this.#missing > 0) return;
-      const reply = this.#reply;
-      this.#reply = undefined;
-      each(reply);
-    }
-  }
-
-  /** Answers where the body begins. */
-  #readHead(chunk: Buffer, from: number): number {
-    const before = this.#head.length;
-    const text = this.#head + chunk.toString('latin1', from);
-    const end = text.indexOf('\r\n\r\n');
-    this.#head = end === -1 ? text : '';
-    if (end === -1) return chunk.length;
-    const head = text.slice(0, end + 2);
-    const status = /^HTTP\/1\.1 (\d{3}) /.exec(head);
-    const length = /\r\ncontent-length: *(\d+)\r\n/i.exec(head);
-    if (!status || !length) throw new Error(`not a reply with a Content-Length: ${head}`);
-    this.#reply = { status: Number(status[1]), last: /\r\nconnection: *close\r\n/i.test(head) };
-    this.#missing = Number(length[1]);
-    return from + end + 4 - before;
-  }
 }
 
 interface Connection {

@@ -1,4 +1,4 @@
-/** About 100 bytes each. */
+/** 75 to 125 bytes each, as measured with what is known of users. */
 const MAX = 100_000;
 
 /** Rows that never change once they are written: asked of the database once, then kept, the oldest given up first. */

@@ -31,3 +31,20 @@ test('hears its channels on one connection, and again after that was lost', asyn
   await hears('second');
   expect(heard.filter((line) => line.startsWith('other'))).toEqual([]);
 });
+
+test('knows whether anybody else listens, at once of one that comes', async () => {
+  const url = await createDatabase();
+  const open = (id: string) => {
+    const listener = new Listener(url, { name: id, id, onNotify: () => {} });
+    onTestFinished(() => listener.close());
+    listener.listen('order-service');
+    return listener;
+  };
+  const first = open('first');
+  expect(first.others).toBe(true);
+  await until('the first one sees that it is alone', () => !first.others);
+  const second = open('second');
+  await until('the first one hears of the second', () => first.others);
+  await second.close();
+  await until('the first one is alone again', () => !first.others);
+});

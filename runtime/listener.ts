@@ -80,6 +80,7 @@ export class Listener {
         this.#client = client;
         await Promise.all([...this.#channels].map((channel) => this.#listenTo(client, channel)));
       } catch {
+        void client.end().catch(() => {});
         await delay(RETRY_MS, undefined, { signal: this.#closing.signal, ref: false }).catch(() => {});
       }
     }

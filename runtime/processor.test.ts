@@ -34,7 +34,7 @@ async function processing(deliver: (after: number) => LogEvent[], more: Partial<
       on.emit('idle', after);
       return waits.until(partition, after + 1, signal);
     },
-    seen: () => Number.MAX_SAFE_INTEGER,
+    seen: () => 0,
     hint: (partition, position) => waits.reached(partition, position),
     close: async () => {},
   };

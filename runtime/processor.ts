@@ -88,8 +88,9 @@ async function step<Command>(
   signal: AbortSignal,
 ): Promise<number> {
   const { source, partition, log, toCommand, submit, batchMax = BATCH_MAX } = options;
-  // Read only when there is something, or after a wake-up that turned out to be none.
-  if (log.seen(partition) <= cursor) await log.wait(partition, cursor, signal);
+  // With nothing heard of the log yet, reading it also tells what is wrong with it; a wait would not.
+  const seen = log.seen(partition);
+  if (seen > 0 && seen <= cursor) await log.wait(partition, cursor, signal);
   if (signal.aborted) return 0;
   const events = inOrder(await log.read(partition, cursor, batchMax), cursor);
   if (events.length === 0) {

@@ -4,18 +4,17 @@
  * notification service, another process, moves such rows to its own table.
  */
 import { setTimeout as delay } from 'node:timers/promises';
-import { resultLetter } from '@stream-processing/contracts/letters.ts';
-import { toMinor } from '@stream-processing/contracts/money.ts';
 import type { Sql } from '@stream-processing/runtime/sql.ts';
-import { call, type Part, run } from './common.ts';
+import { type Part, run } from './common.ts';
 import {
   billing,
   check,
   LETTERS,
   type NewOrder,
+  NO_PRICE,
   ORDER_SCHEMA,
   ORDERS,
-  type User,
+  placeAndPay,
   users,
 } from './services.ts';
 
@@ -68,36 +67,20 @@ async function exists(sql: Sql): Promise<boolean> {
 const orders: Part = {
   tables: ORDERS + OUTBOX,
   start(room) {
-    const { app, sql, urls } = room;
+    const { app, sql } = room;
     app.post<{ Body: NewOrder }>('/orders', { schema: ORDER_SCHEMA }, async ({ body }, reply) => {
-      const { user_id, price } = body;
-      const minor = toMinor(price);
-      if (!minor) return reply.code(400).send({ message: 'price has at most two decimals' });
-      const created_at = new Date();
-      const user = await call<User>('GET', `${urls['user-service']}/users/${user_id}`);
-      const [row] = await sql`
-        insert into orders (user_id, price, status, created_at)
-        values (${user_id}, ${minor}, 'pending', ${created_at})
-        returning id::int`;
-      const id: number = row!.id;
-
-      const withdrawal = { order_id: id, user_id, amount: Number(minor) };
-      const { paid } = await call<{ paid: boolean }>(
-        'POST',
-        `${urls['billing-service']}/withdrawals`,
-        withdrawal,
-      );
-      const letter = resultLetter(user.locale, { order_id: id, price: minor, currency: 'RUB', paid });
-      const status = paid ? 'confirmed' : 'failed';
+      const placed = await placeAndPay(room, body);
+      if (!placed) return reply.code(400).send(NO_PRICE);
+      const { order, letter } = placed;
       await sql`
         with settled as (
-          update orders set status = ${status}, message = ${letter.body}
-          where id = ${id} and status = 'pending'
+          update orders set status = ${order.status}, message = ${order.message}
+          where id = ${order.id} and status = 'pending'
           returning id
         )
         insert into outbox (order_id, user_id, email, subject, body)
-        select id, ${user_id}, ${user.email}, ${letter.subject}, ${letter.body} from settled`;
-      return reply.code(201).send({ id, user_id, price, status, message: letter.body, created_at });
+        select id, ${letter.user_id}, ${letter.email}, ${letter.subject}, ${letter.body} from settled`;
+      return reply.code(201).send(order);
     });
     check(room);
   },

@@ -1,6 +1,8 @@
 /** The services and tables that are the same in both styles: users, billing, and where orders and letters are kept. */
 import { setTimeout as delay } from 'node:timers/promises';
-import type { Part, Room } from './common.ts';
+import { resultLetter } from '@stream-processing/contracts/letters.ts';
+import { toMinor } from '@stream-processing/contracts/money.ts';
+import { call, type Part, type Room } from './common.ts';
 
 export interface User {
   id: number;
@@ -94,6 +96,37 @@ export interface NewOrder {
   user_id: number;
   price: number;
 }
+
+/** What both styles begin with: the user by HTTP, the pending order, the money by HTTP. Undefined: not a price. */
+export async function placeAndPay({ sql, urls }: Room, { user_id, price }: NewOrder) {
+  const minor = toMinor(price);
+  if (!minor) return undefined;
+  const created_at = new Date();
+  const user = await call<User>('GET', `${urls['user-service']}/users/${user_id}`);
+  const [row] = await sql`
+    insert into orders (user_id, price, status, created_at)
+    values (${user_id}, ${minor}, 'pending', ${created_at})
+    returning id::int`;
+  const id: number = row!.id;
+  const withdrawal: Withdrawal = { order_id: id, user_id, amount: Number(minor) };
+  const { paid } = await call<{ paid: boolean }>(
+    'POST',
+    `${urls['billing-service']}/withdrawals`,
+    withdrawal,
+  );
+  const letter = resultLetter(user.locale, { order_id: id, price: minor, currency: 'RUB', paid });
+  const order = {
+    id,
+    user_id,
+    price,
+    status: paid ? 'confirmed' : 'failed',
+    message: letter.body,
+    created_at,
+  };
+  return { order, letter: { user_id, order_id: id, email: user.email, ...letter } };
+}
+
+export const NO_PRICE = { message: 'price has at most two decimals' };
 
 /** Fastify's validation and serialization of `POST /orders`. */
 export const ORDER_SCHEMA = {

@@ -2,17 +2,16 @@
  * The scenario by HTTP alone: order-service asks the others one after the other and answers when the last has answered.
  * Every step is committed where it happens; a call that fails leaves the order pending, and no one takes it up again.
  */
-import { resultLetter } from '@stream-processing/contracts/letters.ts';
-import { toMinor } from '@stream-processing/contracts/money.ts';
 import { call, type Part, run } from './common.ts';
 import {
   billing,
   check,
   LETTERS,
   type NewOrder,
+  NO_PRICE,
   ORDER_SCHEMA,
   ORDERS,
-  type User,
+  placeAndPay,
   users,
 } from './services.ts';
 
@@ -42,35 +41,14 @@ const orders: Part = {
   start(room) {
     const { app, sql, urls } = room;
     app.post<{ Body: NewOrder }>('/orders', { schema: ORDER_SCHEMA }, async ({ body }, reply) => {
-      const { user_id, price } = body;
-      const minor = toMinor(price);
-      if (!minor) return reply.code(400).send({ message: 'price has at most two decimals' });
-      const created_at = new Date();
-      const user = await call<User>('GET', `${urls['user-service']}/users/${user_id}`);
-      const [row] = await sql`
-        insert into orders (user_id, price, status, created_at)
-        values (${user_id}, ${minor}, 'pending', ${created_at})
-        returning id::int`;
-      const id: number = row!.id;
-
-      const withdrawal = { order_id: id, user_id, amount: Number(minor) };
-      const { paid } = await call<{ paid: boolean }>(
-        'POST',
-        `${urls['billing-service']}/withdrawals`,
-        withdrawal,
-      );
-      const letter = resultLetter(user.locale, { order_id: id, price: minor, currency: 'RUB', paid });
-      await call('POST', `${urls['notification-service']}/notifications`, {
-        user_id,
-        order_id: id,
-        email: user.email,
-        ...letter,
-      } satisfies NewLetter);
-
-      const status = paid ? 'confirmed' : 'failed';
+      const placed = await placeAndPay(room, body);
+      if (!placed) return reply.code(400).send(NO_PRICE);
+      const { order, letter } = placed;
+      await call('POST', `${urls['notification-service']}/notifications`, letter satisfies NewLetter);
       await sql`
-        update orders set status = ${status}, message = ${letter.body} where id = ${id} and status = 'pending'`;
-      return reply.code(201).send({ id, user_id, price, status, message: letter.body, created_at });
+        update orders set status = ${order.status}, message = ${order.message}
+        where id = ${order.id} and status = 'pending'`;
+      return reply.code(201).send(order);
     });
     check(room);
   },
