@@ -2,14 +2,9 @@
 import { createHash } from 'node:crypto';
 import path from 'node:path';
 import { SERVICES, type ServiceName } from '@stream-processing/contracts/names.ts';
-import { Bus } from '@stream-processing/runtime/announcements.ts';
 import { type Config, readConfig } from '@stream-processing/runtime/config.ts';
-import { createLogger, runUntilStopped, stopServices } from '@stream-processing/runtime/main.ts';
-import {
-  type RunningService,
-  type ServiceContext,
-  startService,
-} from '@stream-processing/runtime/service.ts';
+import { createContext, runUntilStopped, stopServices } from '@stream-processing/runtime/main.ts';
+import { type RunningService, startService } from '@stream-processing/runtime/service.ts';
 import { startEmbeddedPostgres } from './embedded/postgres.ts';
 import { canReach, unprivilegedAccount } from './embedded/unprivileged.ts';
 import { billingService } from './services/billing-service/service.ts';
@@ -20,7 +15,7 @@ import { userService } from './services/user-service/service.ts';
 await runUntilStopped(async () => {
   const config = readConfig(process.env);
   const database = await startMissingDatabase(config);
-  const context: ServiceContext = { config, bus: new Bus(), logger: createLogger(config.logLevel) };
+  const context = createContext(config);
   // Together, since each migrates its own schema and then looks for the others' logs.
   const starts = await Promise.allSettled([
     startService(userService, context),
@@ -30,7 +25,7 @@ await runUntilStopped(async () => {
   ]);
   const services = starts.flatMap((start) => (start.status === 'fulfilled' ? start.value : []));
   const stop = async () => {
-    await stopServices(services, context.bus);
+    await stopServices(services, context);
     await database?.stop();
   };
   const failed = starts.find((start) => start.status === 'rejected');

@@ -24,7 +24,7 @@ export interface ServiceDefinition<State, Command, D extends Decision> {
 
 /** What the routes of a service work with. */
 export interface Room<State, Command, D extends Decision> {
-  pipeline: Pipeline<State, Command, D>;
+  pipeline: Pick<Pipeline<State, Command, D>, 'submit'>;
   /** For reads; writes go through the pipeline. */
   sql: Sql;
   currency: string;

@@ -7,7 +7,7 @@ import { Leases } from './leases.ts';
 import type { LogReader } from './log.ts';
 import type { Metrics } from './metrics.ts';
 import type { Pipeline } from './pipeline.ts';
-import { processPartition } from './processor.ts';
+import { Processor } from './processor.ts';
 import type { Progress } from './progress.ts';
 import type { Sql } from './sql.ts';
 import type { Decision } from './work.ts';
@@ -27,8 +27,13 @@ interface Followed<State, Command, D extends Decision> {
 export function followLogs<State, Command, D extends Decision>(
   { name, inbox }: ServiceDefinition<State, Command, D>,
   { url, partitions, sql, logs, pipeline, progress, logger, metrics }: Followed<State, Command, D>,
-): Leases {
-  const running = new Map<number, { stop: AbortController; done: Promise<unknown> }>();
+) {
+  interface Running {
+    stop: AbortController;
+    processors: Processor<Command>[];
+    done: Promise<unknown>;
+  }
+  const running = new Map<number, Running>();
   const cursors = coalesce(async (keys: { source: ServiceName; partition: number }[]) => {
     const all = await readCursors(sql);
     return keys.map((k) => all.find((c) => c.source === k.source && c.partition === k.partition)!.position);
@@ -36,9 +41,9 @@ export function followLogs<State, Command, D extends Decision>(
 
   function start(partition: number) {
     const stop = new AbortController();
-    const processors = [...logs].map(([source, log]) =>
-      processPartition(
-        {
+    const processors = [...logs].map(
+      ([source, log]) =>
+        new Processor<Command>({
           source,
           partition,
           log,
@@ -49,11 +54,10 @@ export function followLogs<State, Command, D extends Decision>(
           onState: (state) => metrics.stopped.set({ source, partition }, state === 'stopped' ? 1 : 0),
           onConflict: () => void leases.release(partition).catch(leaseTrouble),
           logger,
-        },
-        stop.signal,
-      ),
+        }),
     );
-    running.set(partition, { stop, done: Promise.all(processors) });
+    const done = Promise.all(processors.map((processor) => processor.run(stop.signal)));
+    running.set(partition, { stop, processors, done });
   }
 
   async function end(partition: number) {
@@ -89,5 +93,7 @@ export function followLogs<State, Command, D extends Decision>(
       }
     },
   );
-  return leases;
+  const processorOf = (source: ServiceName, partition: number) =>
+    running.get(partition)?.processors.find((processor) => processor.source === source);
+  return { leases, processorOf };
 }

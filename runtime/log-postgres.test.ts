@@ -3,10 +3,11 @@ import { createDatabase } from '../test/database.ts';
 import { logPortSuite } from '../test/log-port.ts';
 import { connectFor, createToy, PARTITIONS, positions, TOY, TOY_SOURCE } from '../test/toy.ts';
 import { Announcer, Bus } from './announcements.ts';
-import { append, type TracedEvent } from './append.ts';
+import { append } from './append.ts';
 import { LogMissing } from './log.ts';
 import { postgresLog } from './log-postgres.ts';
 import { readerRole } from './migrate.ts';
+import { Outbox } from './outbox.ts';
 import { connect, type Sql, schemaOf } from './sql.ts';
 
 describe('the log port on PostgreSQL, producer in this process', () => {
@@ -25,8 +26,8 @@ async function createLog(where: 'here' | 'elsewhere') {
   return {
     reader,
     async publish(partition: number, count: number, told = true) {
-      const events = Array.from({ length: count }, () => event(partition, ++value));
-      const appended = await sql.begin((tx) => append(tx, events, PARTITIONS, new Date()));
+      const events = outbox(...Array.from({ length: count }, () => ({ user_id: partition, value: ++value })));
+      const appended = await sql.begin((tx) => append(tx, events, new Date()));
       if (told) announcer.announce({ events: appended, moves: [] });
     },
   };
@@ -38,8 +39,12 @@ function reading(url: string, bus: Bus) {
   return reader;
 }
 
-function event(user_id: number, value = 0): TracedEvent {
-  return { type: 'Added', user_id, data: { value }, trace: null };
+function outbox(...added: { user_id: number; value?: number }[]): Outbox {
+  const outgoing = new Outbox(PARTITIONS);
+  for (const { user_id, value = 0 } of added) {
+    outgoing.add({ type: 'Added', user_id, data: { value } }, null);
+  }
+  return outgoing;
 }
 
 test('a service that has never started has a missing log, not an empty one', async () => {
@@ -72,7 +77,7 @@ test('two writers on one partition keep positions dense and ordered, rollbacks l
     for (let i = 0; i < 60; i += 1) {
       const failing = i % 3 === 2;
       const written = writer.begin(async (tx) => {
-        await append(tx, [event(1), event(2), event(1), event(0)], PARTITIONS, new Date());
+        await append(tx, outbox({ user_id: 1 }, { user_id: 2 }, { user_id: 1 }, { user_id: 0 }), new Date());
         if (failing) throw new Error('rolled back');
       });
       await (failing ? expect(written).rejects.toThrow('rolled back') : written);
@@ -98,7 +103,7 @@ test('two writers on one partition keep positions dense and ordered, rollbacks l
 test('an append that meets no head row is refused', async () => {
   const { sql } = await createToy();
   await sql`delete from log_head where partition = 1`;
-  await expect(sql.begin((tx) => append(tx, [event(1)], PARTITIONS, new Date()))).rejects.toThrow(
+  await expect(sql.begin((tx) => append(tx, outbox({ user_id: 1 }), new Date()))).rejects.toThrow(
     'null value in column "position"',
   );
 });

@@ -1,8 +1,9 @@
 import pino, { type Logger } from 'pino';
 import { Bus } from './announcements.ts';
-import { readConfig } from './config.ts';
+import { Chains } from './chains.ts';
+import { type Config, readConfig } from './config.ts';
 import type { ServiceDefinition } from './definition.ts';
-import { type RunningService, startService } from './service.ts';
+import { type RunningService, type ServiceContext, startService } from './service.ts';
 import { StartupError } from './startup-error.ts';
 import type { Decision } from './work.ts';
 
@@ -14,16 +15,21 @@ export async function runAlone<State, Command, D extends Decision>(
   env: NodeJS.ProcessEnv,
 ): Promise<void> {
   await runUntilStopped(async () => {
-    const config = readConfig(env);
-    const bus = new Bus();
-    const service = await startService(definition, { config, bus, logger: createLogger(config.logLevel) });
+    const context = createContext(readConfig(env));
+    const service = await startService(definition, context);
     console.log(`${service.name} on ${service.url} ready`);
-    return () => stopServices([service], bus);
+    return () => stopServices([service], context);
   });
 }
 
+/** What the services of one process share. */
+export function createContext(config: Config): ServiceContext {
+  const bus = new Bus();
+  return { config, bus, chains: new Chains(bus), logger: createLogger(config.logLevel) };
+}
+
 /** JSON lines on standard error; standard output is for people. */
-export function createLogger(level: string): Logger {
+function createLogger(level: string): Logger {
   return pino(
     { level, base: null, timestamp: pino.stdTimeFunctions.isoTime },
     pino.destination({ fd: 2, sync: false }),
@@ -31,9 +37,13 @@ export function createLogger(level: string): Logger {
 }
 
 /** All stop accepting first: what a request still waits for may be in another service's hands. */
-export async function stopServices(services: RunningService[], bus: Bus): Promise<void> {
+export async function stopServices(
+  services: RunningService[],
+  { bus, chains }: Pick<ServiceContext, 'bus' | 'chains'>,
+): Promise<void> {
   await Promise.all(services.map((service) => service.stopAccepting()));
   await Promise.all(services.map((service) => service.stop()));
+  await chains.close();
   await bus.close();
 }
 

@@ -1,47 +1,27 @@
 /**
  * The single way in which a service writes (group commit). Commands, from requests or from other services' events,
- * gather while the previous transaction runs; then one transaction serves them all:
- *
- *   load the state of every key concerned, locked → decide each command in turn, purely, in memory →
- *   save by set-based statements → move cursors → keep replies → append events → commit → answer each.
+ * gather while the previous transaction runs; then one transaction serves them all (transaction.ts).
  *
  * No timer and no added delay: an idle service commits one command at once, a busy one hundreds.
  */
 import { Problem } from '@stream-processing/contracts/problems.ts';
 import { Admission } from './admission.ts';
-import { append } from './append.ts';
-import { answer, type Batch, decideAll, type Fate, refusal, type Unit } from './batch.ts';
-import { type CursorMove, conflictOf, moveCursors } from './cursors.ts';
-import { Replies } from './idempotency.ts';
-import type { LogEvent } from './log.ts';
+import { BatchLoop } from './batch-loop.ts';
+import type { Chain } from './chain.ts';
+import { type CursorMove, conflictOf } from './cursors.ts';
+import { Share, type ShareOptions } from './share.ts';
 import type { Sql } from './sql.ts';
 import { isConnectionLoss, isTransient } from './sql-errors.ts';
-import { fateOf } from './transaction-fate.ts';
-import type { Decision, EventsResult, RequestOptions, RequestResult, Traced, Work } from './work.ts';
+import { transact } from './transaction.ts';
+import { refuse, type Unit } from './unit.ts';
+import type { Decision, EventsResult, RequestOptions, RequestResult, Traced } from './work.ts';
 
-export interface Committed<D> {
-  /** As appended to the log; empty when their positions did not become known. */
-  events: LogEvent[];
-  moves: CursorMove[];
-  decisions: D[];
-}
-
-export interface PipelineOptions<State, Command, D extends Decision> {
+export interface PipelineOptions<State, Command, D extends Decision> extends ShareOptions<State, Command, D> {
   sql: Sql;
-  partitions: number;
-  work: Work<State, Command, D>;
-  /** Runs right after each commit: others can go on with its events while we answer. */
-  announce(committed: Committed<D>): void;
-  /** Runs before the answers to the commit's requests. */
-  onCommit(committed: Committed<D>): void;
-  observe?: (batch: { commands: number; seconds: number }) => void;
+  /** Takes this pipeline's batches into transactions with other services, while it is open. */
+  chain?: Chain | undefined;
   /** How many requests may wait; one more is refused with `overloaded`. */
   admission?: Admission;
-}
-
-interface Transacted<D> {
-  fates: Fate<D>[];
-  committed: Committed<D>;
 }
 
 const BATCH_MAX = 2048;
@@ -52,10 +32,12 @@ export class Pipeline<State, Command, D extends Decision> {
   readonly #options: PipelineOptions<State, Command, D>;
   readonly #admission: Admission;
   readonly #queue: Unit<Command, D>[] = [];
-  /** Of committed batches, to be told. */
-  readonly #answers: (() => void)[] = [];
+  readonly #loop = new BatchLoop({
+    hasMore: () => this.hasMore && !this.#options.chain?.isOpen,
+    next: (sent) => this.#process(this.#takeUnits(), TRIES, sent),
+    rested: () => this.wake(),
+  });
   #requests = 0;
-  #running: Promise<void> | undefined;
   #closed = false;
 
   constructor(options: PipelineOptions<State, Command, D>) {
@@ -66,6 +48,10 @@ export class Pipeline<State, Command, D extends Decision> {
   /** Requests that wait for their transaction. */
   get queued(): number {
     return this.#requests;
+  }
+
+  get hasMore(): boolean {
+    return this.#queue.length > 0;
   }
 
   /** Would another request be refused? */
@@ -92,34 +78,45 @@ export class Pipeline<State, Command, D extends Decision> {
   /** Finishes what was accepted; what comes later is refused. */
   async close(): Promise<void> {
     this.#closed = true;
-    await this.#running;
+    await this.#options.chain?.leave(this.#options.service);
+    this.wake();
+    await this.#loop.rest();
+  }
+
+  /** Whatever waits gets its transaction: the chain's or one of our own. */
+  wake(): void {
+    if (!this.hasMore) return;
+    if (this.#options.chain?.isOpen) this.#options.chain.wake();
+    else this.#loop.wake();
+  }
+
+  /** For the chain: the next batch. */
+  take(): Share<State, Command, D> {
+    return this.share(this.#takeUnits());
+  }
+
+  /** From the chain, which could not commit it. */
+  takeBack({ units }: Share<State, Command, D>, error: unknown): void {
+    // Whether it is committed cannot be told: not to be tried again.
+    if (error instanceof Problem) {
+      for (const unit of units) refuse(unit, error);
+      return;
+    }
+    this.#queue.unshift(...units);
+    this.#requests += countRequests(units);
+    this.wake();
+  }
+
+  share(units: Unit<Command, D>[]): Share<State, Command, D> {
+    return new Share(this.#options, units);
   }
 
   #enqueue(unit: Unit<Command, D>): void {
     this.#queue.push(unit);
-    this.#running ??= this.#run();
+    this.wake();
   }
 
-  async #run(): Promise<void> {
-    while (this.#queue.length > 0) {
-      // Let everything that this turn of the event loop brings share the next transaction.
-      await new Promise(setImmediate);
-      const processing = this.#process(this.#take(), TRIES);
-      this.#answerRequests();
-      await processing;
-    }
-    // In the same breath as the look at the queue: whoever submits next must find that nobody runs.
-    this.#running = undefined;
-    this.#answerRequests();
-  }
-
-  /** After the next transaction is on its way: PostgreSQL should not wait while we write a hundred answers. */
-  #answerRequests(): void {
-    const answers = this.#answers.splice(0);
-    if (answers.length > 0) setImmediate(() => answers.forEach((each) => void each()));
-  }
-
-  #take(): Unit<Command, D>[] {
+  #takeUnits(): Unit<Command, D>[] {
     let commands = 0;
     let count = 0;
     while (count < this.#queue.length && (count === 0 || commands < BATCH_MAX)) {
@@ -127,31 +124,21 @@ export class Pipeline<State, Command, D extends Decision> {
       count += 1;
     }
     const units = this.#queue.splice(0, count);
-    const requests = units.filter((unit) => unit.request).length;
+    const requests = countRequests(units);
     this.#requests -= requests;
     this.#admission.serve(requests);
     return units;
   }
 
-  async #process(units: Unit<Command, D>[], tries: number): Promise<void> {
+  async #process(units: Unit<Command, D>[], tries: number, sent?: () => void): Promise<void> {
     if (units.length === 0) return;
-    let done: Transacted<D>;
+    const share = this.share(units);
     try {
-      done = await this.#transact(units);
+      await transact(this.#options.sql, [share], { sent });
     } catch (error) {
       return this.#recover(units, error, tries);
     }
-    this.#options.announce(done.committed);
-    units.forEach((unit, i) => {
-      // A processor goes on at once, so that its next events find the next transaction.
-      if (unit.cursor) answer(unit, done.fates[i]!);
-    });
-    this.#answers.push(() => {
-      this.#options.onCommit(done.committed);
-      units.forEach((unit, i) => {
-        if (!unit.cursor) answer(unit, done.fates[i]!);
-      });
-    });
+    this.#loop.afterwards(() => share.answerRequests());
   }
 
   /** Nothing of these units was committed, as far as is known. */
@@ -172,7 +159,7 @@ export class Pipeline<State, Command, D extends Decision> {
     }
     if (error instanceof Problem || isConnectionLoss(error)) {
       const problem = error instanceof Problem ? error : new Problem('unavailable');
-      for (const unit of units) answer(unit, refusal(unit, problem));
+      for (const unit of units) refuse(unit, problem);
       return;
     }
     return this.#isolate(units, error);
@@ -186,50 +173,15 @@ export class Pipeline<State, Command, D extends Decision> {
       return this.#process(units.slice(middle), TRIES_ISOLATING);
     }
     const unit = units[0]!;
-    if (unit.commands.length === 1) return answer(unit, refusal(unit, error));
+    if (unit.commands.length === 1) return refuse(unit, error);
     // Of a run of events the first half; its processor submits the rest again.
     unit.commands = unit.commands.slice(0, Math.ceil(unit.commands.length / 2));
     return this.#process([unit], TRIES_ISOLATING);
   }
+}
 
-  async #transact(units: Unit<Command, D>[]): Promise<Transacted<D>> {
-    const { sql, work, partitions, observe } = this.#options;
-    const began = performance.now();
-    const commands = units.flatMap((unit) => unit.commands.flatMap((traced) => traced.command ?? []));
-    const keys = units.flatMap((unit) => unit.request?.idempotency ?? []);
-    let xid: string | undefined;
-    let batch: Batch<D> | undefined;
-    let events: Promise<LogEvent[]> = Promise.resolve([]);
-    try {
-      await sql.begin(async (tx) => {
-        // Sent together; the transaction's id is what an unanswered commit is asked for by.
-        const [[row], state, replies] = await Promise.all([
-          tx<{ xid: string }[]>`select pg_current_xact_id()::text as xid`,
-          work.load(tx, commands),
-          Replies.load(tx, keys),
-        ]);
-        xid = row!.xid;
-        batch = decideAll(work, state, replies, units);
-        // Sent together, and with the commit.
-        work.save(tx, state, batch.decisions);
-        moveCursors(tx, batch.moves);
-        replies.save(tx);
-        events = append(tx, batch.events, partitions, new Date());
-        events.catch(() => {});
-      });
-    } catch (error) {
-      // The connection broke while the commit was under way: PostgreSQL itself knows what became of it.
-      if (!batch || !xid || !isConnectionLoss(error)) throw error;
-      const fate = await fateOf(sql, xid);
-      if (fate === 'aborted') throw error;
-      if (fate === 'unknown') throw new Problem('outcome_unknown');
-      // Their positions were in the answer that never came: whoever follows the log looks by itself.
-      events = Promise.resolve([]);
-    }
-    observe?.({ commands: commands.length, seconds: (performance.now() - began) / 1000 });
-    const { fates, decisions, moves } = batch!;
-    return { fates, committed: { events: await events, moves, decisions } };
-  }
+function countRequests(units: { request?: unknown }[]): number {
+  return units.filter((unit) => unit.request).length;
 }
 
 /** 10, 20, 40 … 640 ms, jittered: about 1.3 s over all tries, enough for a deadlock or a restarting server. */

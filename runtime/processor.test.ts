@@ -4,7 +4,7 @@ import { expect, onTestFinished, test } from 'vitest';
 import { add, counter, createToy, TOY_SOURCE, toyPipeline } from '../test/toy.ts';
 import type { LogEvent, LogReader } from './log.ts';
 import { PositionWaits } from './position-waits.ts';
-import { type ProcessorOptions, processPartition } from './processor.ts';
+import { Processor, type ProcessorOptions } from './processor.ts';
 import type { EventsResult } from './work.ts';
 
 type Add = ReturnType<typeof add>['command'];
@@ -41,22 +41,20 @@ async function processing(deliver: (after: number) => LogEvent[], more: Partial<
   const lines: { msg: string; err?: { message: string } }[] = [];
   const logger = pino({ level: 'info' }, { write: (line) => void lines.push(JSON.parse(line)) });
   const stop = new AbortController();
-  const done = processPartition<Add>(
-    {
-      source: TOY_SOURCE,
-      partition: 1,
-      log,
-      toCommand: ({ user_id, data }) => ({ user_id, by: (data as { by: number }).by }),
-      submit: (commands, cursor) => pipeline.submitEvents(commands, cursor),
-      position: async () => Number((await sql`select position from cursor where partition = 1`)[0]!.position),
-      fresh: async () => {},
-      onState: (state) => on.emit(state),
-      onConflict: () => on.emit('conflict'),
-      logger,
-      ...more,
-    },
-    stop.signal,
-  );
+  const processor = new Processor<Add>({
+    source: TOY_SOURCE,
+    partition: 1,
+    log,
+    toCommand: ({ user_id, data }) => ({ user_id, by: (data as { by: number }).by }),
+    submit: (commands, cursor) => pipeline.submitEvents(commands, cursor),
+    position: async () => Number((await sql`select position from cursor where partition = 1`)[0]!.position),
+    fresh: async () => {},
+    onState: (state) => on.emit(state),
+    onConflict: () => on.emit('conflict'),
+    logger,
+    ...more,
+  });
+  const done = processor.run(stop.signal);
   onTestFinished(async () => {
     stop.abort();
     await done;

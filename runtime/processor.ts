@@ -38,102 +38,137 @@ const MISSING_MS = 100;
  * Follows one partition of another service's log: read from the cursor, turn events into commands, submit them
  * together with the new cursor. A position at or below the cursor is a duplicate and dropped; a gap stops the
  * partition, loudly, and so does an event that cannot be applied: nothing is ever skipped.
+ *
+ * While it rests at the end of the log, a chain may take it on: apply the next events for it in the transaction that
+ * publishes them (chain.ts).
  */
-export async function processPartition<Command>(
-  options: ProcessorOptions<Command>,
-  signal: AbortSignal,
-): Promise<void> {
-  const { source, partition, logger, onState } = options;
-  let failures = 0;
-  let cursor: number | undefined;
-  while (!signal.aborted) {
-    try {
-      cursor ??= await options.position();
-      cursor += await step(options, cursor, signal);
-      if (failures > 0) onState('running');
-      failures = 0;
-    } catch (error) {
-      if (signal.aborted) return;
-      if (error instanceof Conflict) {
-        logger.warn({ source, partition, cursor }, 'another instance works on this partition, letting go');
-        return options.onConflict();
+export class Processor<Command> {
+  readonly #options: ProcessorOptions<Command>;
+  /** The cursor; undefined: it has to be asked for. */
+  #position: number | undefined;
+  #submitting = false;
+  #failures = 0;
+
+  constructor(options: ProcessorOptions<Command>) {
+    this.#options = options;
+  }
+
+  get source(): ServiceName {
+    return this.#options.source;
+  }
+
+  get partition(): number {
+    return this.#options.partition;
+  }
+
+  toCommand(event: LogEvent, now: Date): Command | undefined {
+    return this.#options.toCommand(event, now);
+  }
+
+  /** Its cursor, while it has nothing to do; undefined while it works, stands still or has heard of more. */
+  get restsAt(): number | undefined {
+    const position = this.#position;
+    if (position === undefined || this.#submitting || this.#failures > 0) return undefined;
+    return this.#options.log.seen(this.partition) <= position ? position : undefined;
+  }
+
+  /** These events, which follow on `restsAt`, were applied for it. */
+  advance(events: LogEvent[]): void {
+    const last = events.at(-1);
+    if (!last) return;
+    this.#position = last.position;
+    logApplied(this.#options, events);
+  }
+
+  /** Until the signal aborts or somebody else works on the partition. */
+  async run(signal: AbortSignal): Promise<void> {
+    const { source, partition, logger, onState, onConflict, position } = this.#options;
+    while (!signal.aborted) {
+      try {
+        this.#position ??= await position();
+        await this.#step(signal);
+        if (this.#failures > 0) onState('running');
+        this.#failures = 0;
+      } catch (error) {
+        if (signal.aborted) return;
+        const cursor = this.#position;
+        if (error instanceof Conflict) {
+          logger.warn({ source, partition, cursor }, 'another instance works on this partition, letting go');
+          this.#position = undefined;
+          return onConflict();
+        }
+        if (error instanceof LogMissing) {
+          await delay(MISSING_MS, undefined, { signal, ref: false }).catch(() => {});
+          continue;
+        }
+        if (passesByItself(error)) {
+          logger.warn({ err: error, source, partition, cursor }, 'partition interrupted');
+        } else {
+          onState('stopped');
+          logger.error({ err: error, source, partition, cursor }, 'partition stopped');
+        }
+        this.#position = undefined;
+        await delay(Math.min(RETRY_MS_MAX, 100 * 2 ** this.#failures++), undefined, {
+          signal,
+          ref: false,
+        }).catch(() => {});
       }
-      if (error instanceof LogMissing) {
-        await delay(MISSING_MS, undefined, { signal, ref: false }).catch(() => {});
-        continue;
-      }
-      if (passesByItself(error)) {
-        logger.warn({ err: error, source, partition, cursor }, 'partition interrupted');
-      } else {
-        onState('stopped');
-        logger.error({ err: error, source, partition, cursor }, 'partition stopped');
-      }
-      cursor = undefined;
-      await delay(Math.min(RETRY_MS_MAX, 100 * 2 ** failures++), undefined, { signal, ref: false }).catch(
-        () => {},
-      );
     }
+  }
+
+  /** One submission, or a wait for something to submit. */
+  async #step(signal: AbortSignal): Promise<void> {
+    const { partition, log, batchMax = BATCH_MAX } = this.#options;
+    const from = this.#position!;
+    // With nothing heard of the log yet, reading it also tells what is wrong with it; a wait would not.
+    const seen = log.seen(partition);
+    if (seen > 0 && seen <= from) return log.wait(partition, from, signal);
+    const events = inOrder(await log.read(partition, from, batchMax), from);
+    if (events.length === 0) return log.wait(partition, from, signal);
+    // Taken on meanwhile: what was read is applied.
+    if (signal.aborted || this.#position !== from) return;
+    this.#submitting = true;
+    try {
+      const applied = await this.#apply(events, from);
+      this.advance(events.slice(0, applied));
+    } finally {
+      this.#submitting = false;
+    }
+  }
+
+  /** Answers how many events were applied, from the first one on; at least one. */
+  async #apply(events: LogEvent[], position: number): Promise<number> {
+    const { source, partition, submit, fresh } = this.#options;
+    const from = { source, partition, from: position };
+    const commands: Traced<Command>[] = [];
+    const now = new Date();
+    let malformed: unknown;
+    for (const event of events) {
+      try {
+        commands.push({ command: this.toCommand(event, now), trace: event.trace });
+      } catch (error) {
+        malformed = error;
+        break;
+      }
+    }
+    if (commands.length === 0) throw malformed;
+    let result = await submit(commands, from);
+    const missing = result.stopped === 'missing' && result.applied === 0;
+    if (missing) {
+      // The first event speaks of a user whom another log announces: apply that log first, then this event must do.
+      await fresh();
+      result = await submit(commands, from);
+    }
+    if (result.stopped === 'conflict') throw new Conflict();
+    if (result.applied > 0) return result.applied;
+    if (result.stopped instanceof Error) throw result.stopped;
+    throw new Error('the event speaks of a user whom no log announces');
   }
 }
 
 /** A database that is away for a while needs nobody's help. */
 function passesByItself(error: unknown): boolean {
   return isConnectionLoss(error) || (error instanceof Problem && PROBLEMS[error.code].retry);
-}
-
-/** One submission; answers how many events were applied. */
-async function step<Command>(
-  options: ProcessorOptions<Command>,
-  cursor: number,
-  signal: AbortSignal,
-): Promise<number> {
-  const { source, partition, log, toCommand, submit, batchMax = BATCH_MAX } = options;
-  // With nothing heard of the log yet, reading it also tells what is wrong with it; a wait would not.
-  const seen = log.seen(partition);
-  if (seen > 0 && seen <= cursor) await log.wait(partition, cursor, signal);
-  if (signal.aborted) return 0;
-  const events = inOrder(await log.read(partition, cursor, batchMax), cursor);
-  if (events.length === 0) {
-    await log.wait(partition, cursor, signal);
-    return 0;
-  }
-  const commands: Traced<Command>[] = [];
-  const now = new Date();
-  let malformed: unknown;
-  for (const event of events) {
-    try {
-      commands.push({ command: toCommand(event, now), trace: event.trace });
-    } catch (error) {
-      malformed = error;
-      break;
-    }
-  }
-  if (commands.length === 0) throw malformed;
-  const from = { source, partition, from: cursor };
-  const result = await submit(commands, from);
-  logApplied(options, events.slice(0, result.applied));
-  if (result.stopped === 'conflict') throw new Conflict();
-  if (result.stopped === 'missing' && result.applied === 0)
-    return waitForMissing(options, events, commands, from);
-  if (result.stopped instanceof Error && result.applied === 0) throw result.stopped;
-  return result.applied;
-}
-
-/** The first event speaks of a user whom another log announces: apply that log first, then this event must do. */
-async function waitForMissing<Command>(
-  options: ProcessorOptions<Command>,
-  events: LogEvent[],
-  commands: Traced<Command>[],
-  from: Omit<CursorMove, 'to'>,
-): Promise<number> {
-  await options.fresh();
-  const result = await options.submit(commands, from);
-  logApplied(options, events.slice(0, result.applied));
-  if (result.applied > 0) return result.applied;
-  if (result.stopped === 'conflict') throw new Conflict();
-  throw result.stopped instanceof Error
-    ? result.stopped
-    : new Error('the event speaks of a user whom no log announces');
 }
 
 function logApplied<Command>({ logger, source }: ProcessorOptions<Command>, events: LogEvent[]): void {

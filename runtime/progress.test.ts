@@ -4,6 +4,7 @@ import { append } from './append.ts';
 import { moveCursors } from './cursors.ts';
 import type { LogReader } from './log.ts';
 import { postgresLog } from './log-postgres.ts';
+import { Outbox } from './outbox.ts';
 import { Progress } from './progress.ts';
 
 /** A service that follows its own log: one database serves as source and consumer. */
@@ -15,10 +16,11 @@ async function following(change: (log: LogReader) => LogReader = (log) => log) {
     await progress.close();
     await log.close();
   });
-  const publish = () =>
-    sql.begin((tx) =>
-      append(tx, [{ type: 'Added', user_id: 1, data: {}, trace: null }], PARTITIONS, new Date()),
-    );
+  const publish = () => {
+    const outbox = new Outbox(PARTITIONS);
+    outbox.add({ type: 'Added', user_id: 1, data: {} }, null);
+    return sql.begin((tx) => append(tx, outbox, new Date()));
+  };
   /** Another process applies the events: only the database tells. */
   const applyElsewhere = (from: number, to: number) =>
     connectFor(url).begin(async (tx) => moveCursors(tx, [{ source: TOY_SOURCE, partition: 1, from, to }]));

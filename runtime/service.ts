@@ -2,6 +2,7 @@ import type { AddressInfo } from 'node:net';
 import type { ServiceName } from '@stream-processing/contracts/names.ts';
 import type { Logger } from 'pino';
 import { Announcer, type Bus } from './announcements.ts';
+import type { Chains } from './chains.ts';
 import { type Config, databaseUrl, settingOf } from './config.ts';
 import { createCursors } from './cursors.ts';
 import type { Room, ServiceDefinition } from './definition.ts';
@@ -30,6 +31,8 @@ export interface ServiceContext {
   config: Config;
   /** Shared by the services of one process. */
   bus: Bus;
+  /** Likewise. */
+  chains: Chains;
   logger: Logger;
 }
 
@@ -54,7 +57,7 @@ export async function startService<State, Command, D extends Decision>(
 
 async function open<State, Command, D extends Decision>(
   definition: ServiceDefinition<State, Command, D>,
-  { config, bus, logger: parentLogger }: ServiceContext,
+  { config, bus, chains, logger: parentLogger }: ServiceContext,
   closers: (() => Promise<unknown>)[],
   close: () => Promise<void>,
 ): Promise<RunningService> {
@@ -88,10 +91,14 @@ async function open<State, Command, D extends Decision>(
   closers.unshift(() => progress.close());
   await progress.refresh();
 
+  const chain = chains.on(url);
   const listeners: ((decisions: D[]) => void)[] = [];
   const pipeline = new Pipeline<State, Command, D>({
     sql: writeSql,
+    service: name,
+    schema,
     partitions,
+    chain,
     work: definition.work(config.installation),
     announce: (committed) => announcer.announce(committed),
     onCommit({ decisions }) {
@@ -103,8 +110,18 @@ async function open<State, Command, D extends Decision>(
     },
   });
   closers.unshift(() => pipeline.close());
-  const leases = followLogs(definition, { url, partitions, sql, logs, pipeline, progress, logger, metrics });
+  const { leases, processorOf } = followLogs(definition, {
+    url,
+    partitions,
+    sql,
+    logs,
+    pipeline,
+    progress,
+    logger,
+    metrics,
+  });
   closers.unshift(() => leases.close());
+  chain.join({ service: name, pipeline, follows, processor: processorOf });
 
   const room: Room<State, Command, D> = {
     pipeline,

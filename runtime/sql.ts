@@ -8,13 +8,18 @@ import { normalize } from './sql-errors.ts';
 import { type Answer, Group, type Prepared } from './sql-group.ts';
 import { type Rows, type Statement, statement } from './sql-query.ts';
 
-export interface Tx {
+interface Query {
   <T extends Rows = Rows>(strings: TemplateStringsArray, ...values: unknown[]): Promise<T>;
   /** Statements without values, as text. */
   unsafe(text: string): Promise<Rows>;
 }
 
-export interface Sql extends Tx {
+export interface Tx extends Query {
+  /** The same transaction, for statements on the tables of another schema. */
+  in(schema: string): Tx;
+}
+
+export interface Sql extends Query {
   /**
    * Commits what `work` did once it resolves; rolls it back when it rejects. Statements whose answers `work` does not
    * await travel with the commit, which fails when one of them does.
@@ -35,8 +40,10 @@ export interface SqlOptions {
   role?: string;
   /** Keep connections open for ever: what they hold (locks, prepared plans) is worth it. */
   lasting?: boolean;
-  /** A pipeline's connection: a transaction whose client vanished must not hold its locks for long. */
+  /** A pipeline's connection. */
   writes?: boolean;
+  /** How long one of its statements waits for a lock at most; default 10,000. */
+  lock_ms_max?: number;
   /** A connection was lost or closed. */
   onclose?: () => void;
 }
@@ -44,6 +51,7 @@ export interface SqlOptions {
 const CONNECT_MS_MAX = 10_000;
 const IDLE_MS = 60_000;
 const END_MS_MAX = 5000;
+const LOCK_MS_MAX = 10_000;
 
 /** A pool on one schema. `int8` arrives as bigint, `timestamptz` as Date. */
 export function connect(url: string, options: SqlOptions): Sql {
@@ -62,7 +70,7 @@ export function connect(url: string, options: SqlOptions): Sql {
   if (options.onclose) pool.on('remove', options.onclose);
 
   return Object.assign(tagFor(pool), {
-    begin: <T>(work: (tx: Tx) => Promise<T>) => transaction(pool, work),
+    begin: <T>(work: (tx: Tx) => Promise<T>) => transaction(pool, options.schema, work),
     end: () => endPool(pool),
   });
 }
@@ -72,7 +80,7 @@ export function schemaOf(service: string): string {
   return service.replaceAll('-', '_');
 }
 
-function tagFor(pool: pg.Pool): Tx {
+function tagFor(pool: pg.Pool): Query {
   const tag = <T extends Rows>(strings: TemplateStringsArray, ...values: unknown[]) => {
     const asked = statement(strings, values);
     return withClient(pool, async (client) => {
@@ -103,9 +111,9 @@ async function endPool(pool: pg.Pool): Promise<void> {
   await Promise.race([pool.end(), late]);
 }
 
-function transaction<T>(pool: pg.Pool, work: (tx: Tx) => Promise<T>): Promise<T> {
+function transaction<T>(pool: pg.Pool, schema: string, work: (tx: Tx) => Promise<T>): Promise<T> {
   return withClient(pool, async (client) => {
-    const { ask, abandon, tx } = transactionOn(client);
+    const { ask, abandon, tx } = transactionOn(client, schema);
     try {
       // Not awaited: it travels with the first statements of `work`.
       void ask(BEGIN);
@@ -126,9 +134,11 @@ function transaction<T>(pool: pg.Pool, work: (tx: Tx) => Promise<T>): Promise<T>
 const BEGIN: Statement = { name: 'begin', text: 'begin', values: [] };
 const COMMIT: Statement = { name: 'commit', text: 'commit', values: [] };
 
-/** Gathers statements until the code that asks them pauses, then sends them as one group. */
-function transactionOn(client: pg.PoolClient) {
+/** Gathers statements until the code that asks them pauses, then sends them as one group. `own`: the connection's schema. */
+function transactionOn(client: pg.PoolClient, own: string) {
   let group: Group | undefined;
+  /** Where the next statement will look up its tables. */
+  let current = own;
 
   function ask(asked: Statement): Promise<Answer> {
     if (!group) {
@@ -150,17 +160,39 @@ function transactionOn(client: pg.PoolClient) {
     group = undefined;
   }
 
-  const tag = <T extends Rows>(strings: TemplateStringsArray, ...values: unknown[]) => {
-    const rows = ask(statement(strings, values)).then((answer) => answer.rows as T);
-    // What nobody awaits fails the commit, which somebody awaits.
-    rows.catch(() => {});
-    return rows;
-  };
-  const unsafe = (text: string) => {
-    send();
-    return asText(client, text);
-  };
-  return { ask, abandon, tx: Object.assign(tag, { unsafe }) as Tx };
+  function enter(schema: string) {
+    if (schema !== current) void ask(lookUpIn(schema));
+    current = schema;
+  }
+
+  function txOn(schema: string): Tx {
+    const tag = <T extends Rows>(strings: TemplateStringsArray, ...values: unknown[]) => {
+      enter(schema);
+      const rows = ask(inSchema(statement(strings, values), schema, own)).then((answer) => answer.rows as T);
+      // What nobody awaits fails the commit, which somebody awaits.
+      rows.catch(() => {});
+      return rows;
+    };
+    const unsafe = (text: string) => {
+      enter(schema);
+      send();
+      return asText(client, text);
+    };
+    return Object.assign(tag, { unsafe, in: txOn }) as Tx;
+  }
+
+  return { ask, abandon, tx: txOn(own) };
+}
+
+/** Until the transaction ends. About 5 µs, where a plan that meets another path than its own would be made anew. */
+function lookUpIn(schema: string): Statement {
+  const text = `set local search_path to ${pg.escapeIdentifier(schema)}`;
+  return { name: `in ${schema}`, text, values: [] };
+}
+
+/** The same text is another statement in another schema: a prepared one keeps the tables that it was planned for. */
+function inSchema(asked: Statement, schema: string, own: string): Statement {
+  return schema === own ? asked : { ...asked, name: `${schema} ${asked.name}` };
 }
 
 async function asText(client: pg.PoolClient, text: string): Promise<Rows> {
@@ -181,7 +213,7 @@ function preparedBy(client: pg.PoolClient): Prepared {
   return prepared;
 }
 
-function sessionOptions({ schema, role, writes }: SqlOptions): string {
+function sessionOptions({ schema, role, writes, lock_ms_max = LOCK_MS_MAX }: SqlOptions): string {
   const settings = {
     search_path: schema,
     // Planned once a connection: planning each time took a third of a small transaction. A plan made while its table is
@@ -193,7 +225,12 @@ function sessionOptions({ schema, role, writes }: SqlOptions): string {
     jit: 'off',
     // A batch's rows are joined with the rows of its keys: as many on both sides, which is what loops in loops are worst at.
     ...(writes
-      ? { enable_nestloop: 'off', idle_in_transaction_session_timeout: '10s', lock_timeout: '10s' }
+      ? {
+          enable_nestloop: 'off',
+          lock_timeout: `${lock_ms_max}ms`,
+          // A transaction whose client vanished must not hold its locks for long.
+          idle_in_transaction_session_timeout: '10s',
+        }
       : {}),
     ...(role ? { role } : {}),
   };

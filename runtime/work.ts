@@ -11,10 +11,15 @@ export interface Decision {
 
 /** What a service gives the pipeline: its rules (decide, apply: pure) and its tables (load, save). */
 export interface Work<State, Command, D extends Decision> {
-  /** Reads and locks, in key order, all that the commands concern. */
-  load(tx: Tx, commands: Command[]): Promise<State>;
+  /** Nothing loaded yet. */
+  empty(): State;
+  /**
+   * Reads and locks, in key order, all that the commands concern and the state does not hold yet: what it holds may have
+   * been decided upon already.
+   */
+  load(tx: Tx, state: State, commands: Command[]): Promise<void>;
   decide(state: State, command: Command): D;
-  /** Folds a decision into the batch's state, so that the next command sees it. */
+  /** Folds a decision into the state, so that the next command sees it. */
   apply(state: State, decision: D): void;
   /** Asks its statements without awaiting them: they travel with the commit, which fails when one of them does. */
   save(tx: Tx, state: State, decisions: D[]): void;

@@ -1,6 +1,9 @@
-import { Bus } from '@stream-processing/runtime/announcements.ts';
-import { createLogger, stopServices } from '@stream-processing/runtime/main.ts';
-import { type RunningService, startService } from '@stream-processing/runtime/service.ts';
+import { createContext, stopServices } from '@stream-processing/runtime/main.ts';
+import {
+  type RunningService,
+  type ServiceContext,
+  startService,
+} from '@stream-processing/runtime/service.ts';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { billingService } from '../services/billing-service/service.ts';
 import { notificationService } from '../services/notification-service/service.ts';
@@ -13,7 +16,7 @@ import { expectProblem } from './replies.ts';
 
 let database: Awaited<ReturnType<typeof createKeptDatabase>>;
 let services: RunningService[];
-let bus: Bus;
+let context: ServiceContext;
 
 /** Starts services beside those that run already; answers a client of all that run now. */
 async function start(...starting: Promise<RunningService>[]): Promise<Api> {
@@ -24,16 +27,14 @@ async function start(...starting: Promise<RunningService>[]): Promise<Api> {
 beforeAll(async () => {
   database = await createKeptDatabase();
   services = [];
-  bus = new Bus();
+  context = createContext(testConfig(database.url));
 });
 afterAll(async () => {
-  await stopServices(services, bus);
+  await stopServices(services, context);
   await database.drop();
 });
 
 test('services that start before user-service say that they cannot know, and work as soon as it is there', async () => {
-  const config = testConfig(database.url);
-  const context = { config, bus, logger: createLogger(config.logLevel) };
   const early = await start(
     startService(billingService, context),
     startService(orderService, context),

@@ -1,7 +1,6 @@
 import { SERVICES, type ServiceName } from '@stream-processing/contracts/names.ts';
-import { Bus } from '@stream-processing/runtime/announcements.ts';
 import type { Config } from '@stream-processing/runtime/config.ts';
-import { createLogger, stopServices } from '@stream-processing/runtime/main.ts';
+import { createContext, stopServices } from '@stream-processing/runtime/main.ts';
 import { startService } from '@stream-processing/runtime/service.ts';
 import { billingService } from '../services/billing-service/service.ts';
 import { notificationService } from '../services/notification-service/service.ts';
@@ -23,7 +22,7 @@ export function testConfig(url: string): Config {
 /** The four services in this process, as `npm start` runs them, on free ports. */
 export async function startInstallation(url: string) {
   const config = testConfig(url);
-  const context = { config, bus: new Bus(), logger: createLogger(config.logLevel) };
+  const context = createContext(config);
   const services = await Promise.all([
     startService(userService, context),
     startService(billingService, context),
@@ -34,5 +33,5 @@ export async function startInstallation(url: string) {
     ServiceName,
     string
   >;
-  return { api: new Api(urls satisfies Urls), urls, stop: () => stopServices(services, context.bus) };
+  return { api: new Api(urls satisfies Urls), urls, stop: () => stopServices(services, context) };
 }

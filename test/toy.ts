@@ -2,7 +2,8 @@
 import { Bus } from '@stream-processing/runtime/announcements.ts';
 import { createCursors } from '@stream-processing/runtime/cursors.ts';
 import { migrate } from '@stream-processing/runtime/migrate.ts';
-import { type Committed, Pipeline, type PipelineOptions } from '@stream-processing/runtime/pipeline.ts';
+import { Pipeline, type PipelineOptions } from '@stream-processing/runtime/pipeline.ts';
+import type { Committed } from '@stream-processing/runtime/share.ts';
 import { connect, type Sql, schemaOf } from '@stream-processing/runtime/sql.ts';
 import type { Work } from '@stream-processing/runtime/work.ts';
 import { onTestFinished } from 'vitest';
@@ -28,11 +29,12 @@ type Counters = Map<number, number>;
 
 /** By 0 cannot be decided, a value of 1000 cannot be saved, and a user above 900 is never known. */
 export const toyWork: Work<Counters, Add, ToyDecision> = {
-  async load(tx, commands) {
-    const ids = [...new Set(commands.map((command) => command.user_id))];
+  empty: () => new Map(),
+  async load(tx, state, commands) {
+    const ids = [...new Set(commands.map((command) => command.user_id))].filter((id) => !state.has(id));
     const rows = await tx<{ user_id: bigint; value: bigint }[]>`
       select * from counters where user_id = any(${ids}::bigint[]) order by user_id for update`;
-    return new Map(rows.map((row) => [Number(row.user_id), Number(row.value)]));
+    for (const row of rows) state.set(Number(row.user_id), Number(row.value));
   },
   decide(state, { user_id, by }) {
     if (by === 0) throw new Error('nothing to add');
@@ -73,6 +75,8 @@ export function toyPipeline(sql: Sql, options: Options = {}) {
   const commits: Committed<ToyDecision>[] = [];
   const pipeline = new Pipeline<Counters, Add, ToyDecision>({
     sql,
+    service: TOY,
+    schema: schemaOf(TOY),
     partitions: PARTITIONS,
     work: toyWork,
     announce: () => {},

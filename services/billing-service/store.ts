@@ -6,7 +6,8 @@ import { apply, type Command, type Decision, decide, type State } from './decide
 import { type Account, systemAccountId, type Transfer } from './ledger.ts';
 
 export function work(installation: Installation): Work<State, Command, Decision> {
-  return { load: (tx, commands) => load(tx, commands, installation), decide, apply, save };
+  const { partitions, currency } = installation;
+  return { empty: () => ({ partitions, currency, accounts: new Map() }), load, decide, apply, save };
 }
 
 interface Row {
@@ -18,13 +19,17 @@ interface Row {
 }
 
 /** Locks the accounts in ascending order, system accounts first, so that two writers never wait crosswise. */
-async function load(tx: Tx, commands: Command[], { partitions, currency }: Installation): Promise<State> {
-  const ids = new Set(commands.flatMap((command) => accountsOf(command, partitions)));
+async function load(tx: Tx, { partitions, accounts }: State, commands: Command[]): Promise<void> {
+  const concerned = new Set(commands.flatMap((command) => accountsOf(command, partitions)));
+  const ids = [...concerned].filter((id) => !accounts.has(id));
+  if (ids.length === 0) return;
   const rows = await tx<
     Row[]
-  >`select * from accounts where id = any(${[...ids]}::bigint[]) order by id for update`;
-  const accounts = rows.map((row) => ({ ...row, id: Number(row.id), sequence: Number(row.sequence) }));
-  return { partitions, currency, accounts: new Map(accounts.map((account) => [account.id, account])) };
+  >`select * from accounts where id = any(${ids}::bigint[]) order by id for update`;
+  for (const row of rows) {
+    const id = Number(row.id);
+    accounts.set(id, { ...row, id, sequence: Number(row.sequence) });
+  }
 }
 
 function accountsOf(command: Command, partitions: number): number[] {

@@ -47,8 +47,7 @@ test.each(LETTERS_OF_ORDER_7)(
     expect(decisions).toEqual([
       {
         outcome: 'written',
-        notification: {
-          id: 1,
+        letter: {
           user_id: anna.id,
           order_id: 7,
           email: anna.email,
@@ -65,7 +64,7 @@ test('a notification is kept word by word, under the address that its sender gav
   const { decisions } = whenKnown([anna], notify(anna.id));
   expect(decisions).toEqual([
     {
-      outcome: 'written',
+      outcome: 'notified',
       notification: {
         id: 1,
         user_id: anna.id,
@@ -85,19 +84,13 @@ test.each([letter(4, 7), notify(4)])('$type to a user who is not known is missin
   expect(users).toEqual([anna]);
 });
 
-test('in one batch a user is remembered and written to, and each notification has its own id', () => {
-  const { decisions } = whenKnown(
-    [],
-    notify(anna.id),
-    remember(anna),
-    letter(anna.id, 7),
-    letter(anna.id, 8),
-  );
+test('in one batch a user is remembered, written to and notified, each notification with its own id', () => {
+  const { decisions } = whenKnown([], notify(anna.id), remember(anna), letter(anna.id, 7), notify(anna.id));
   expect(decisions).toMatchObject([
     { outcome: 'unknown_user' },
     { outcome: 'remembered' },
-    { notification: { id: 3, order_id: 7 } },
-    { notification: { id: 4, order_id: 8 } },
+    { letter: { order_id: 7 } },
+    { notification: { id: 4, order_id: null } },
   ]);
 });
 

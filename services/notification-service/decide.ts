@@ -19,27 +19,31 @@ export interface Notification extends NewNotification {
   created_at: Date;
 }
 
+/** The result of an order. It gets its id as it is saved, since nobody waits for that. */
+export type Letter = Omit<Notification, 'id'>;
+
 export interface State {
   users: Map<number, KnownUser>;
-  /** The id that each command gives its notification. */
+  /** The id that each `Notify` gives its notification. */
   ids: Map<Command, number>;
 }
 
 export type Decision =
-  | { outcome: 'unknown_user'; missing: true; notification?: never; user?: never }
-  | { outcome: 'remembered'; missing?: never; user: KnownUser; notification?: never }
-  | { outcome: 'written'; missing?: never; notification: Notification; user?: never };
+  | { outcome: 'unknown_user'; missing: true; notification?: never; letter?: never; user?: never }
+  | { outcome: 'remembered'; missing?: never; user: KnownUser; notification?: never; letter?: never }
+  | { outcome: 'notified'; missing?: never; notification: Notification; letter?: never; user?: never }
+  | { outcome: 'written'; missing?: never; letter: Letter; notification?: never; user?: never };
 
 export function decide(state: State, command: Command): Decision {
   if (command.type === 'RememberUser') return { outcome: 'remembered', user: command.user };
   const user = state.users.get(command.user_id);
   if (!user) return { outcome: 'unknown_user', missing: true };
-  const id = state.ids.get(command)!;
   const created_at = command.now;
   if (command.type === 'Notify') {
     const { user_id, email, subject, body } = command;
+    const id = state.ids.get(command)!;
     return {
-      outcome: 'written',
+      outcome: 'notified',
       notification: { id, user_id, order_id: null, email, subject, body, created_at },
     };
   }
@@ -47,7 +51,7 @@ export function decide(state: State, command: Command): Decision {
   const letter = resultLetter(user.locale, command.result);
   return {
     outcome: 'written',
-    notification: { id, user_id: user.id, order_id, email: user.email, ...letter, created_at },
+    letter: { user_id: user.id, order_id, email: user.email, ...letter, created_at },
   };
 }
 

@@ -9,24 +9,36 @@ import {
   type Decision,
   decide,
   type KnownUser,
+  type Letter,
   type Notification,
   type State,
 } from './decide.ts';
 
 export function work(): Work<State, Command, Decision> {
   const users = new KeptRows<KnownUser>();
-  return { load: (tx, commands) => load(tx, commands, users), decide, apply, save };
+  return {
+    empty: () => ({ users: new Map(), ids: new Map() }),
+    load: (tx, state, commands) => load(tx, state, commands, users),
+    decide,
+    apply,
+    save,
+  };
 }
 
 /** Nothing to lock: what is known of a user never changes, and a notification is only ever added. */
-async function load(tx: Tx, commands: Command[], known: KeptRows<KnownUser>): Promise<State> {
+async function load(tx: Tx, state: State, commands: Command[], known: KeptRows<KnownUser>): Promise<void> {
   const writing = commands.filter((command) => command.type !== 'RememberUser');
-  const wanted = writing.map((command) => command.user_id);
+  const user_ids = writing.map((command) => command.user_id).filter((id) => !state.users.has(id));
   const [users, ids] = await Promise.all([
-    known.find(wanted, (missing) => findUsers(tx, missing)),
-    nextIds<Command>(tx, 'notification_id', writing),
+    known.find(user_ids, (missing) => findUsers(tx, missing)),
+    nextIds<Command>(
+      tx,
+      'notification_id',
+      writing.filter((command) => command.type === 'Notify'),
+    ),
   ]);
-  return { users, ids };
+  for (const user of users.values()) state.users.set(user.id, user);
+  for (const [command, id] of ids) state.ids.set(command, id);
 }
 
 async function findUsers(tx: Tx, ids: number[]): Promise<KnownUser[]> {
@@ -38,7 +50,7 @@ async function findUsers(tx: Tx, ids: number[]): Promise<KnownUser[]> {
 
 function save(tx: Tx, _state: State, decisions: Decision[]): void {
   const users = decisions.flatMap((decision) => decision.user ?? []);
-  const written = decisions.flatMap((decision) => decision.notification ?? []);
+  const written = decisions.flatMap((decision) => decision.notification ?? decision.letter ?? []);
   if (users.length > 0) insertUsers(tx, users);
   if (written.length > 0) insertNotifications(tx, written);
 }
@@ -51,13 +63,14 @@ function insertUsers(tx: Tx, users: KnownUser[]): void {
     )`;
 }
 
-function insertNotifications(tx: Tx, written: Notification[]): void {
+function insertNotifications(tx: Tx, written: (Notification | Letter)[]): void {
   void tx`
     insert into notifications (id, user_id, order_id, email, subject, body, created_at)
-    select * from unnest(
-      ${written.map((n) => n.id)}::bigint[], ${written.map((n) => n.user_id)}::bigint[],
+    select coalesce(n.id, nextval('notification_id')), n.user_id, n.order_id, n.email, n.subject, n.body, n.created_at
+    from unnest(
+      ${written.map((n) => ('id' in n ? n.id : null))}::bigint[], ${written.map((n) => n.user_id)}::bigint[],
       ${written.map((n) => n.order_id)}::bigint[], ${written.map((n) => n.email)}::text[],
       ${written.map((n) => n.subject)}::text[], ${written.map((n) => n.body)}::text[],
       ${written.map((n) => n.created_at)}::timestamptz[]
-    )`;
+    ) as n (id, user_id, order_id, email, subject, body, created_at)`;
 }

@@ -16,27 +16,37 @@ import { type OrderRow, toOrder } from './rows.ts';
 
 export function work(): Work<State, Command, Decision> {
   const users = new KeptRows<KnownUser>();
-  return { load: (tx, commands) => load(tx, commands, users), decide, apply, save };
+  return {
+    empty: () => ({ users: new Map(), orders: new Map(), ids: new Map() }),
+    load: (tx, state, commands) => load(tx, state, commands, users),
+    decide,
+    apply,
+    save,
+  };
 }
 
-async function load(tx: Tx, commands: Command[], known: KeptRows<KnownUser>): Promise<State> {
+async function load(tx: Tx, state: State, commands: Command[], known: KeptRows<KnownUser>): Promise<void> {
   const placed = commands.filter((command) => command.type === 'PlaceOrder');
   const settled = commands.filter((command) => command.type === 'SettleOrder');
-  const wanted = [...placed, ...settled].map((command) => command.user_id);
+  const user_ids = [...placed, ...settled]
+    .map((command) => command.user_id)
+    .filter((id) => !state.users.has(id));
+  const order_ids = settled.map((command) => command.result.order_id).filter((id) => !state.orders.has(id));
   const [users, orders, ids] = await Promise.all([
-    known.find(wanted, (missing) => findUsers(tx, missing)),
-    settled.length === 0
-      ? []
-      : tx<OrderRow[]>`
-          select * from orders where id = any(${settled.map((command) => command.result.order_id)}::bigint[])
-          order by id for update`,
+    known.find(user_ids, (missing) => findUsers(tx, missing)),
+    order_ids.length > 0 ? lockOrders(tx, order_ids) : [],
     nextIds<Command>(tx, 'order_id', placed),
   ]);
-  return {
-    users,
-    orders: new Map(orders.map((row) => [Number(row.id), toOrder(row)])),
-    ids,
-  };
+  for (const user of users.values()) state.users.set(user.id, user);
+  for (const order of orders) state.orders.set(order.id, order);
+  for (const [command, id] of ids) state.ids.set(command, id);
+}
+
+async function lockOrders(tx: Tx, ids: number[]): Promise<Order[]> {
+  const rows = await tx<
+    OrderRow[]
+  >`select * from orders where id = any(${ids}::bigint[]) order by id for update`;
+  return rows.map(toOrder);
 }
 
 async function findUsers(tx: Tx, ids: number[]): Promise<KnownUser[]> {
@@ -46,13 +56,17 @@ async function findUsers(tx: Tx, ids: number[]): Promise<KnownUser[]> {
   return rows.map((row) => ({ id: Number(row.id), locale: row.locale }));
 }
 
-function save(tx: Tx, _state: State, decisions: Decision[]): void {
+/** An order that is placed and settled in one transaction is written once, as it ends. */
+function save(tx: Tx, state: State, decisions: Decision[]): void {
   const users = decisions.flatMap((decision) => decision.user ?? []);
-  const placed = decisions.flatMap((decision) => (decision.outcome === 'placed' ? decision.order : []));
-  const settled = decisions.flatMap((decision) => (decision.outcome === 'settled' ? decision.order : []));
+  const ids = (outcome: 'placed' | 'settled') =>
+    decisions.flatMap((decision) => (decision.outcome === outcome ? decision.order.id : []));
+  const placed = new Set(ids('placed'));
+  const settled = ids('settled').filter((id) => !placed.has(id));
+  const orders = (of: Iterable<number>) => [...of].map((id) => state.orders.get(id)!);
   if (users.length > 0) insertUsers(tx, users);
-  if (placed.length > 0) insertOrders(tx, placed);
-  if (settled.length > 0) updateOrders(tx, settled);
+  if (placed.size > 0) insertOrders(tx, orders(placed));
+  if (settled.length > 0) updateOrders(tx, orders(settled));
 }
 
 function insertUsers(tx: Tx, users: KnownUser[]): void {
@@ -63,11 +77,11 @@ function insertUsers(tx: Tx, users: KnownUser[]): void {
 
 function insertOrders(tx: Tx, orders: Order[]): void {
   void tx`
-    insert into orders (id, user_id, price, status, created_at)
+    insert into orders (id, user_id, price, status, message, created_at)
     select * from unnest(
       ${orders.map((o) => o.id)}::bigint[], ${orders.map((o) => o.user_id)}::bigint[],
       ${orders.map((o) => o.price)}::bigint[], ${orders.map((o) => o.status)}::text[],
-      ${orders.map((o) => o.created_at)}::timestamptz[]
+      ${orders.map((o) => o.message)}::text[], ${orders.map((o) => o.created_at)}::timestamptz[]
     )`;
 }
 

@@ -3,10 +3,14 @@ import type { Tx } from '@stream-processing/runtime/sql.ts';
 import type { Work } from '@stream-processing/runtime/work.ts';
 import { addressKey, apply, type Command, type Decision, decide, type State } from './decide.ts';
 
-export const work: Work<State, Command, Decision> = { load, decide, apply, save };
+export const work: Work<State, Command, Decision> = { empty, load, decide, apply, save };
+
+function empty(): State {
+  return { taken: new Set(), ids: new Map() };
+}
 
 /** Nothing to lock: two instances that create one address at once meet at its unique index, and the second decides again. */
-async function load(tx: Tx, commands: Command[]): Promise<State> {
+async function load(tx: Tx, state: State, commands: Command[]): Promise<void> {
   const addresses = commands.map((command) => addressKey(command.email));
   const [taken, ids] = await Promise.all([
     tx<
@@ -14,7 +18,8 @@ async function load(tx: Tx, commands: Command[]): Promise<State> {
     >`select lower(email) as email from users where lower(email) = any(${addresses}::text[])`,
     nextIds(tx, 'user_id', commands),
   ]);
-  return { taken: new Set(taken.map((row) => row.email)), ids };
+  for (const { email } of taken) state.taken.add(email);
+  for (const [command, id] of ids) state.ids.set(command, id);
 }
 
 function save(tx: Tx, _state: State, decisions: Decision[]): void {

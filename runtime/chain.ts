@@ -1,0 +1,129 @@
+/**
+ * Services of one process that keep their tables in one database share their transactions: what one of them publishes is
+ * applied by those who follow it before the commit, and all of it is written at once. An order is then placed, paid, told
+ * of and settled by one commit instead of three in a row. (Stream processors call the like "operator chaining".)
+ *
+ * Nothing else changes: the same decisions, rows, events and cursors as with a transaction each. Where a chain cannot go
+ * on (another process shares the work, a processor is behind or stands still, the transaction fails) each service goes on
+ * by itself.
+ */
+import type { ServiceName } from '@stream-processing/contracts/names.ts';
+import { BatchLoop } from './batch-loop.ts';
+import type { Publication } from './outbox.ts';
+import type { Pipeline } from './pipeline.ts';
+import type { Processor } from './processor.ts';
+import type { Sql } from './sql.ts';
+import { type AnyShare, transact } from './transaction.ts';
+
+// biome-ignore lint/suspicious/noExplicitAny: pipelines of different services have no state or commands in common
+type AnyPipeline = Pipeline<any, any, any>;
+type Shares = Map<AnyPipeline, AnyShare>;
+
+export interface ChainMember {
+  service: ServiceName;
+  pipeline: AnyPipeline;
+  follows: readonly ServiceName[];
+  /** Who applies this partition of a log that the service follows; undefined: another instance, or nobody yet. */
+  // biome-ignore lint/suspicious/noExplicitAny: as above
+  processor: (source: ServiceName, partition: number) => Processor<any> | undefined;
+}
+
+export interface ChainOptions {
+  sql: Sql;
+  /** Does another process work for this service? Then its transactions should be short and in nobody's way. */
+  isShared: (service: ServiceName) => boolean;
+}
+
+/**
+ * A transaction that failed fails all its services: by themselves they find out which of them cannot go on, and the
+ * others do not suffer. The first rest is 1 s, each further one in a row twice as long.
+ */
+const REST_MS = 1000;
+const REST_MS_MAX = 30_000;
+
+export class Chain {
+  readonly #options: ChainOptions;
+  readonly #members = new Map<ServiceName, ChainMember>();
+  readonly #loop = new BatchLoop({
+    hasMore: () => this.isOpen && this.#pipelines.some((pipeline) => pipeline.hasMore),
+    next: (sent) => this.#transact(sent),
+    rested: () => this.#pipelines.forEach((pipeline) => void pipeline.wake()),
+  });
+  #restUntil = 0;
+  #failures = 0;
+
+  constructor(options: ChainOptions) {
+    this.#options = options;
+  }
+
+  join(member: ChainMember): void {
+    this.#members.set(member.service, member);
+  }
+
+  /** Resolves when nothing of this service is under way here any more. */
+  async leave(service: ServiceName): Promise<void> {
+    this.#members.delete(service);
+    await this.#loop.rest();
+  }
+
+  /** Does it take transactions now? Otherwise each service makes its own. */
+  get isOpen(): boolean {
+    return (
+      this.#members.size > 1 &&
+      performance.now() >= this.#restUntil &&
+      ![...this.#members.keys()].some(this.#options.isShared)
+    );
+  }
+
+  /** A pipeline has something to commit. */
+  wake(): void {
+    this.#loop.wake();
+  }
+
+  async close(): Promise<void> {
+    await this.#loop.rest();
+    await this.#options.sql.end();
+  }
+
+  get #pipelines() {
+    return [...this.#members.values()].map(({ pipeline }) => pipeline);
+  }
+
+  async #transact(sent: () => void): Promise<void> {
+    const shares: Shares = new Map();
+    for (const pipeline of this.#pipelines) if (pipeline.hasMore) shares.set(pipeline, pipeline.take());
+    try {
+      const committed = await transact(this.#options.sql, [...shares.values()], {
+        handOn: (source, published, now) => this.#handOn(shares, source, published, now),
+        sent,
+      });
+      this.#failures = 0;
+      for (const share of committed) this.#loop.afterwards(() => share.answerRequests());
+    } catch (error) {
+      const rest_ms = Math.min(REST_MS_MAX, REST_MS * 2 ** this.#failures++);
+      this.#restUntil = performance.now() + rest_ms;
+      for (const [pipeline, share] of shares) pipeline.takeBack(share, error);
+    }
+  }
+
+  /** Gives events to the processors at rest that would read them next; answers whose share has something to do now. */
+  #handOn(shares: Shares, source: AnyShare, published: Publication[], now: Date): Set<AnyShare> {
+    const receivers = new Set<AnyShare>();
+    for (const { pipeline, follows, processor: processorOf } of this.#members.values()) {
+      if (!follows.includes(source.service)) continue;
+      const share = shares.get(pipeline) ?? pipeline.share([]);
+      for (const { partition, events } of published) {
+        const processor = processorOf(source.service, partition);
+        const from = processor && share.positionOf(processor);
+        if (from === undefined) continue;
+        const before = events[0]!.ordinal - 1;
+        if (!source.assume(partition, from - before)) continue;
+        const placed = events.map((event, i) => ({ ...event, position: from + 1 + i, created_at: now }));
+        share.deliver(processor!, placed, now);
+        shares.set(pipeline, share);
+        receivers.add(share);
+      }
+    }
+    return receivers;
+  }
+}

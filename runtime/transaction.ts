@@ -1,0 +1,69 @@
+import { Problem } from '@stream-processing/contracts/problems.ts';
+import type { LogEvent } from './log.ts';
+import type { Publication } from './outbox.ts';
+import type { Share } from './share.ts';
+import type { Sql } from './sql.ts';
+import { isConnectionLoss } from './sql-errors.ts';
+import { fateOf } from './transaction-fate.ts';
+
+/** A share of whichever service. */
+// biome-ignore lint/suspicious/noExplicitAny: shares of different services have no state or commands in common
+export type AnyShare = Share<any, any, any>;
+
+/** Gives what a share publishes to those who are due to apply it, and answers them. */
+export type HandOn = (source: AnyShare, published: Publication[], now: Date) => Iterable<AnyShare>;
+
+/**
+ * Commits the shares of one service, or of several, together:
+ *
+ *   load the state of every key concerned, locked → decide each command in turn, purely, in memory →
+ *   save by set-based statements → move cursors → keep replies → append events → commit.
+ *
+ * Whom `handOn` gives the events of one round loads and decides in the next, all before the first row is written. Answers
+ * all shares that took part. Rejects when nothing of it was committed, and with `outcome_unknown` when that cannot be told.
+ */
+export async function transact(
+  sql: Sql,
+  shares: AnyShare[],
+  { handOn = () => [], sent }: { handOn?: HandOn; sent?: (() => void) | undefined },
+): Promise<AnyShare[]> {
+  const now = new Date();
+  let xid: string | undefined;
+  let saved: { share: AnyShare; events: Promise<LogEvent[]> }[] = [];
+  try {
+    await sql.begin(async (tx) => {
+      // Sent together; the transaction's id is what an unanswered commit is asked for by.
+      const [[row]] = await Promise.all([
+        tx<{ xid: string }[]>`select pg_current_xact_id()::text as xid`,
+        ...shares.map((share) => share.load(tx)),
+      ]);
+      xid = row!.xid;
+      const all = new Set(shares);
+      let round = new Set(shares);
+      while (round.size > 0) {
+        const next = new Set<AnyShare>();
+        for (const share of round) {
+          for (const receiver of handOn(share, share.decide(), now)) next.add(receiver);
+        }
+        await Promise.all([...next].map((share) => share.load(tx)));
+        for (const share of next) all.add(share);
+        round = next;
+      }
+      // Sent together, and with the commit.
+      saved = [...all].map((share) => ({ share, events: share.save(tx, now) }));
+      for (const { events } of saved) events.catch(() => {});
+      sent?.();
+    });
+  } catch (error) {
+    // The connection broke while the commit was under way: PostgreSQL itself knows what became of it.
+    if (saved.length === 0 || !xid || !isConnectionLoss(error)) throw error;
+    const fate = await fateOf(sql, xid);
+    if (fate === 'aborted') throw error;
+    if (fate === 'unknown') throw new Problem('outcome_unknown');
+  }
+  // Positions are in the answer to the commit. Where that never came, who follows the log looks by itself.
+  const events = await Promise.all(saved.map((each) => each.events.catch(() => [])));
+  saved.forEach(({ share }, i) => void share.committed(events[i]!));
+  for (const { share } of saved) share.announce();
+  return saved.map(({ share }) => share);
+}
