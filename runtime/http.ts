@@ -61,8 +61,8 @@ export async function createHttp({
     loggerInstance: logger,
     logController: new LogController({ disableRequestLogging: true, requestIdLogLabel: 'request_id' }),
     genReqId: (raw) => traceFor(raw.headers.traceparent),
-    childLoggerFactory: (parent, bindings, options) =>
-      parent.child({ request_id: traceId(String(bindings.request_id)) }, options),
+    // A logger for each request cost 3 % of the time of an order: the few lines that speak of one name it themselves.
+    childLoggerFactory: (parent) => parent,
     bodyLimit: BODY_MAX,
     requestTimeout: REQUEST_MS_MAX,
     forceCloseConnections: 'idle',
@@ -89,7 +89,7 @@ export async function createHttp({
   );
   app.setNotFoundHandler((request, reply) => sendProblem(new Problem('route_not_found'), request, reply));
 
-  watchRequests(app, { metrics, stopping, full });
+  watchRequests(app, { logger, metrics, stopping, full });
   await app.register(fastifySwagger, {
     openapi: { openapi: '3.1.0', info: { title: service, description, version: manifest.version } },
     transform: ({ schema, url }) => ({ schema: withOptionalDefaults(schema), url }),
@@ -164,25 +164,27 @@ export function refuseWhile(full: () => boolean) {
 
 function watchRequests(
   app: Pick<App, 'addHook'>,
-  { metrics, stopping, full }: Pick<HttpOptions, 'metrics' | 'stopping' | 'full'>,
+  { logger, metrics, stopping, full }: Pick<HttpOptions, 'logger' | 'metrics' | 'stopping' | 'full'>,
 ) {
   let inFlight = 0;
-  app.addHook('onRequest', async (request, reply) => {
+  app.addHook('onRequest', (request, reply, done) => {
     inFlight += 1;
+    newest.set(request.raw.socket, reply);
     reply.header('x-request-id', traceId(request.id));
-    if (stopping()) throw new Problem('stopping');
+    if (stopping()) return done(new Problem('stopping'));
     if (request.headers.host === undefined && request.raw.httpVersion === '1.1') {
-      throw new Problem('invalid_request', 'The header Host is missing.');
+      return done(new Problem('invalid_request', 'The header Host is missing.'));
     }
     const tooMany = inFlight > IN_FLIGHT_MAX && !request.url.startsWith('/health/');
-    if (tooMany || (request.method === 'POST' && full())) refuse(request, reply);
+    if (tooMany || (request.method === 'POST' && full())) return refuse(request, reply);
+    done();
   });
   app.addHook('onSend', (_request, reply, _payload, done) => {
     // A kept connection would hold up the stop: its next request finds nobody.
     if (stopping()) reply.header('connection', 'close');
     done();
   });
-  app.addHook('onResponse', async (request, reply) => {
+  app.addHook('onResponse', (request, reply, done) => {
     inFlight -= 1;
     const labels = {
       route: request.routeOptions.url ?? 'unknown',
@@ -190,7 +192,11 @@ function watchRequests(
       status: String(reply.statusCode),
     };
     metrics.requests.observe(labels, reply.elapsedTime / 1000);
-    request.log.debug({ ...labels, url: request.url, ms: reply.elapsedTime }, 'request answered');
+    if (logger.isLevelEnabled('debug')) {
+      const ms = reply.elapsedTime;
+      logger.debug({ request_id: traceId(request.id), ...labels, url: request.url, ms }, 'request answered');
+    }
+    done();
   });
 }
 
@@ -211,15 +217,22 @@ function asProblem(error: FastifyError | Error): Problem {
 function sendProblem(problem: Problem, request: FastifyRequest, reply: FastifyReply, cause?: Error) {
   if (problem.status >= 500) {
     const level = problem.code === 'internal_error' ? 'error' : 'warn';
-    request.log[level]({ err: cause ?? problem, code: problem.code, url: request.url }, 'request failed');
+    const about = { request_id: traceId(request.id), code: problem.code, url: request.url };
+    request.log[level]({ err: cause ?? problem, ...about }, 'request failed');
   }
   if (problem.retry_after !== undefined) reply.header('retry-after', problem.retry_after);
   return reply.code(problem.status).type('application/problem+json').send(JSON.stringify(problem));
 }
 
-/** What never became a request: Node's parser or a time-out refused it. */
+/** The newest request of a connection, and what it is answered by. */
+const newest = new WeakMap<Socket, Pick<FastifyReply, 'request' | 'raw'>>();
+
+/** What never became a whole request: Node's parser or a time-out refused it. */
 function refuseMalformedHttp(error: Error & { code?: string }, socket: Socket): void {
-  if (error.code === 'ECONNRESET' || !socket.writable) return void socket.destroy();
+  const last = newest.get(socket);
+  // A second answer would be taken for that to the next request.
+  const isAnswered = last?.raw.headersSent && !last.request.raw.complete;
+  if (error.code === 'ECONNRESET' || !socket.writable || isAnswered) return void socket.destroy();
   const problem = new Problem(
     error.code === 'HPE_HEADER_OVERFLOW'
       ? 'headers_too_large'

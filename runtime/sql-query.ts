@@ -33,10 +33,17 @@ export interface Statement {
 }
 
 export function statement(strings: TemplateStringsArray, templateValues: unknown[]): Statement {
+  const known = whole.get(strings);
+  if (known) return { ...known, values: templateValues.map(toParameter) };
   const values: unknown[] = [];
   const text = textOf({ strings, values: templateValues }, values);
-  return { name: nameOf(text), text, values: values.map(toParameter) };
+  const name = nameOf(text);
+  // Without parts the text is the same at every call.
+  if (!templateValues.some((value) => value instanceof Fragment)) whole.set(strings, { name, text });
+  return { name, text, values: values.map(toParameter) };
 }
+
+const whole = new WeakMap<TemplateStringsArray, Pick<Statement, 'name' | 'text'>>();
 
 function textOf({ strings, values: own }: Pick<Fragment, 'strings' | 'values'>, values: unknown[]): string {
   let text = strings[0]!;
@@ -59,15 +66,28 @@ function nameOf(text: string): string {
 }
 
 function toParameter(value: unknown): string | Buffer | null {
-  if (Array.isArray(value)) return `{${value.map(toElement).join(',')}}`;
+  if (Array.isArray(value)) return toArray(value);
   return value instanceof Buffer || value === null ? value : toText(value);
 }
 
-/** An element of an array's literal. Numbers, by far the most, need no quotes. */
-function toElement(value: unknown): string {
-  if (value === null) return 'NULL';
-  return typeof value === 'string' ? `"${value.replace(/["\\]/g, '\\$&')}"` : toText(value);
+/** An array's literal. Numbers, by far the most, need no quotes. */
+function toArray(values: unknown[]): string {
+  let text = '{';
+  for (let i = 0; i < values.length; i += 1) {
+    if (i > 0) text += ',';
+    const value = values[i];
+    if (typeof value === 'number') text += value;
+    else if (typeof value === 'string') text += quoted(value);
+    else text += value === null ? 'NULL' : toText(value);
+  }
+  return `${text}}`;
 }
+
+function quoted(value: string): string {
+  return SPECIAL.test(value) ? `"${value.replace(/["\\]/g, '\\$&')}"` : `"${value}"`;
+}
+
+const SPECIAL = /["\\]/;
 
 function toText(value: unknown): string {
   if (value instanceof Date) return value.toISOString();

@@ -26,8 +26,16 @@ async function exchange(service: ServiceName, request: string) {
   };
 }
 
+const ROUTES: Record<ServiceName, string> = {
+  'user-service': '/users',
+  'billing-service': '/accounts',
+  'notification-service': '/notifications',
+  'order-service': '/orders',
+};
+
 const post = (...headers: string[]) =>
   `${['POST /nothing HTTP/1.1', 'Host: x', ...headers].join('\r\n')}\r\n\r\n`;
+const withoutPieces = (...headers: string[]) => `${post('Transfer-Encoding: chunked', ...headers)}xyz\r\n`;
 
 const NOT_HTTP = [
   ['garbage', 'garbage\r\n\r\n'],
@@ -39,10 +47,19 @@ const NOT_HTTP = [
   ['two lengths', post('Content-Length: 1', 'Content-Length: 2')],
   ['a length that is none', post('Content-Length: -1')],
   ['a length and pieces', post('Content-Length: 5', 'Transfer-Encoding: chunked')],
-  ['pieces that are none', `${post('Transfer-Encoding: chunked')}xyz\r\n`],
 ] as const;
 
 describe.each(SERVICES)('%s', (service) => {
+  test('refuses a body in pieces that are none as invalid_request', async () => {
+    const request = withoutPieces('Content-Type: application/json').replace('/nothing', ROUTES[service]);
+    expectProblem(await exchange(service, request), 'invalid_request');
+  });
+
+  test('answers a request once, also where what follows its headers is no body', async () => {
+    // Without a type the body is not waited for.
+    expectProblem(await exchange(service, withoutPieces()), 'route_not_found');
+  });
+
   test.each(NOT_HTTP)('refuses %s as invalid_request', async (_what, request) => {
     expectProblem(await exchange(service, request), 'invalid_request');
   });

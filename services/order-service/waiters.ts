@@ -88,27 +88,32 @@ export class Waiters {
 
 /** One request's wait for one order. */
 export class Waiter {
-  readonly #final: Promise<Order>;
   readonly #close: () => void;
-  wake!: (order: Order) => void;
+  #final: Order | undefined;
+  #resolve: ((order: Order | undefined) => void) | undefined;
 
   constructor(close: () => void) {
     this.#close = close;
-    this.#final = new Promise((resolve) => {
-      this.wake = resolve;
-    });
   }
+
+  readonly wake = (order: Order): void => {
+    this.#final = order;
+    this.#resolve?.(order);
+  };
 
   /** The final order, or undefined when it is not final in time. */
   async wait(ms: number): Promise<Order | undefined> {
-    let timer: NodeJS.Timeout | undefined;
-    const late = new Promise<undefined>((resolve) => {
-      timer = setTimeout(resolve, ms, undefined);
-    });
-    const order = await Promise.race([this.#final, late]);
-    clearTimeout(timer);
+    // By far the most are: the transaction that took the order settled it.
+    if (!this.#final) {
+      let timer: NodeJS.Timeout | undefined;
+      await new Promise((resolve) => {
+        this.#resolve = resolve;
+        timer = setTimeout(resolve, ms, undefined);
+      });
+      clearTimeout(timer);
+    }
     this.close();
-    return order;
+    return this.#final;
   }
 
   close(): void {
