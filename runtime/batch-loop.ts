@@ -1,15 +1,20 @@
 export interface Batches {
   hasMore: () => boolean;
-  /** Commits what gathered, and says when all of it is on its way to PostgreSQL; never rejects. */
-  next: (sent: () => void) => Promise<void>;
+  /** Commits what gathered; never rejects. */
+  next: () => Promise<void>;
   /** Nothing more to do here. */
   rested: () => void;
 }
 
+/** Answers of one turn of the event loop: about a millisecond, for which PostgreSQL may have to wait for us. */
+const SLICE = 16;
+
 /** Batch after batch, each of what gathered while the one before was under way; at rest while there is nothing to do. */
 export class BatchLoop {
   readonly #batches: Batches;
-  readonly #afterwards: (() => void)[] = [];
+  #tasks: (() => void)[] = [];
+  #done = 0;
+  #draining = false;
   #running: Promise<void> | undefined;
 
   constructor(batches: Batches) {
@@ -22,11 +27,11 @@ export class BatchLoop {
   }
 
   /**
-   * Runs while PostgreSQL writes the next batch: it should not wait for us while we write a hundred answers and read the
-   * next hundred requests.
+   * Tasks that the next batch need not wait for, like the writing of a hundred answers: done a few at a time, so that
+   * what PostgreSQL says in between is heard.
    */
-  afterwards(task: () => void): void {
-    this.#afterwards.push(task);
+  afterwards(tasks: Iterable<() => void>): void {
+    this.#tasks.push(...tasks);
   }
 
   /** Resolves at rest. */
@@ -39,16 +44,28 @@ export class BatchLoop {
     while (hasMore()) {
       // Let everything that this turn of the event loop brings share the next batch.
       await new Promise(setImmediate);
-      await next(() => this.#runAfterwards());
+      const batch = next();
+      this.#drain();
+      await batch;
     }
     // In the same breath as the last look: whoever wakes it next must find that nobody runs.
     this.#running = undefined;
-    this.#runAfterwards();
+    this.#drain();
     rested();
   }
 
-  #runAfterwards(): void {
-    const tasks = this.#afterwards.splice(0);
-    if (tasks.length > 0) setImmediate(() => tasks.forEach((task) => void task()));
+  #drain(): void {
+    if (this.#draining) return;
+    this.#draining = true;
+    setImmediate(this.#slice);
   }
+
+  readonly #slice = (): void => {
+    const until = Math.min(this.#tasks.length, this.#done + SLICE);
+    while (this.#done < until) this.#tasks[this.#done++]!();
+    if (this.#done < this.#tasks.length) return void setImmediate(this.#slice);
+    this.#tasks = [];
+    this.#done = 0;
+    this.#draining = false;
+  };
 }

@@ -46,7 +46,7 @@ export class Chain {
   readonly #members = new Map<ServiceName, ChainMember>();
   readonly #loop = new BatchLoop({
     hasMore: () => this.isOpen && this.#pipelines.some((pipeline) => pipeline.hasMore),
-    next: (sent) => this.#transact(sent),
+    next: () => this.#transact(),
     rested: () => this.#pipelines.forEach((pipeline) => void pipeline.wake()),
   });
   #restUntil = 0;
@@ -89,16 +89,15 @@ export class Chain {
     return [...this.#members.values()].map(({ pipeline }) => pipeline);
   }
 
-  async #transact(sent: () => void): Promise<void> {
+  async #transact(): Promise<void> {
     const shares: Shares = new Map();
     for (const pipeline of this.#pipelines) if (pipeline.hasMore) shares.set(pipeline, pipeline.take());
     try {
-      const committed = await transact(this.#options.sql, [...shares.values()], {
-        handOn: (source, published, now) => this.#handOn(shares, source, published, now),
-        sent,
-      });
+      const committed = await transact(this.#options.sql, [...shares.values()], (source, published, now) =>
+        this.#handOn(shares, source, published, now),
+      );
       this.#failures = 0;
-      for (const share of committed) this.#loop.afterwards(() => share.answerRequests());
+      for (const share of committed) this.#loop.afterwards(share.answers());
     } catch (error) {
       const rest_ms = Math.min(REST_MS_MAX, REST_MS * 2 ** this.#failures++);
       this.#restUntil = performance.now() + rest_ms;

@@ -34,7 +34,7 @@ export class Pipeline<State, Command, D extends Decision> {
   readonly #queue: Unit<Command, D>[] = [];
   readonly #loop = new BatchLoop({
     hasMore: () => this.hasMore && !this.#options.chain?.isOpen,
-    next: (sent) => this.#process(this.#takeUnits(), TRIES, sent),
+    next: () => this.#process(this.#takeUnits(), TRIES),
     rested: () => this.wake(),
   });
   #requests = 0;
@@ -130,15 +130,15 @@ export class Pipeline<State, Command, D extends Decision> {
     return units;
   }
 
-  async #process(units: Unit<Command, D>[], tries: number, sent?: () => void): Promise<void> {
+  async #process(units: Unit<Command, D>[], tries: number): Promise<void> {
     if (units.length === 0) return;
     const share = this.share(units);
     try {
-      await transact(this.#options.sql, [share], { sent });
+      await transact(this.#options.sql, [share]);
     } catch (error) {
       return this.#recover(units, error, tries);
     }
-    this.#loop.afterwards(() => share.answerRequests());
+    this.#loop.afterwards(share.answers());
   }
 
   /** Nothing of these units was committed, as far as is known. */

@@ -146,9 +146,10 @@ export class Share<State, Command, D extends Decision> {
     this.#options.announce(this.#committed);
   }
 
-  answerRequests(): void {
-    this.#options.onCommit(this.#committed);
-    for (const { unit, fate } of this.#fates) if (!unit.cursor) answer(unit, fate);
+  /** The answers to requests, to be given one by one, after `onCommit`. */
+  *answers(): Iterable<() => void> {
+    yield () => this.#options.onCommit(this.#committed);
+    for (const { unit, fate } of this.#fates) if (!unit.cursor) yield () => answer(unit, fate);
   }
 
   #accept(decision: D, trace: string | null): void {

@@ -22,11 +22,7 @@ export type HandOn = (source: AnyShare, published: Publication[], now: Date) => 
  * Whom `handOn` gives the events of one round loads and decides in the next, all before the first row is written. Answers
  * all shares that took part. Rejects when nothing of it was committed, and with `outcome_unknown` when that cannot be told.
  */
-export async function transact(
-  sql: Sql,
-  shares: AnyShare[],
-  { handOn = () => [], sent }: { handOn?: HandOn; sent?: (() => void) | undefined },
-): Promise<AnyShare[]> {
+export async function transact(sql: Sql, shares: AnyShare[], handOn: HandOn = () => []): Promise<AnyShare[]> {
   const now = new Date();
   let xid: string | undefined;
   let saved: { share: AnyShare; events: Promise<LogEvent[]> }[] = [];
@@ -52,7 +48,6 @@ export async function transact(
       // Sent together, and with the commit.
       saved = [...all].map((share) => ({ share, events: share.save(tx, now) }));
       for (const { events } of saved) events.catch(() => {});
-      sent?.();
     });
   } catch (error) {
     // The connection broke while the commit was under way: PostgreSQL itself knows what became of it.
