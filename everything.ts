@@ -1,12 +1,11 @@
 /** `npm start`: the four services in one process, on an embedded PostgreSQL unless DATABASE_URL names another. */
-import { createHash } from 'node:crypto';
 import path from 'node:path';
 import { SERVICES, type ServiceName } from '@stream-processing/contracts/names.ts';
 import { type Config, readConfig } from '@stream-processing/runtime/config.ts';
 import { createContext, runUntilStopped, stopServices } from '@stream-processing/runtime/main.ts';
 import { type RunningService, startService } from '@stream-processing/runtime/service.ts';
+import { defaultDataDir } from './embedded/data-dir.ts';
 import { startEmbeddedPostgres } from './embedded/postgres.ts';
-import { canReach, unprivilegedAccount } from './embedded/unprivileged.ts';
 import { billingService } from './services/billing-service/service.ts';
 import { notificationService } from './services/notification-service/service.ts';
 import { orderService } from './services/order-service/service.ts';
@@ -45,17 +44,6 @@ async function startMissingDatabase(config: Config) {
   for (const service of missing) config.databaseUrls[service] = database.url;
   console.log(`PostgreSQL in ${dataDir}`);
   return database;
-}
-
-/** `.data` here; as root in a home that the database's account cannot enter, a folder under /var/lib. */
-async function defaultDataDir(): Promise<string> {
-  const here = path.join(import.meta.dirname, '.data');
-  if (await canReach(await unprivilegedAccount(), here)) return here;
-  const name = createHash('sha256')
-    .update(import.meta.dirname)
-    .digest('hex')
-    .slice(0, 8);
-  return `/var/lib/stream-processing/${name}`;
 }
 
 function printGuide(services: RunningService[]) {

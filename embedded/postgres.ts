@@ -7,6 +7,7 @@ import { execFile } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { chown, mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
+import { totalmem } from 'node:os';
 import path from 'node:path';
 import { promisify } from 'node:util';
 import { connect, type Sql } from '@stream-processing/runtime/sql.ts';
@@ -33,9 +34,14 @@ const DATABASE = 'stream_processing';
 const SETTINGS = {
   listen_addresses: '127.0.0.1',
   max_connections: '300',
-  shared_buffers: '256MB',
+  shared_buffers: `${bufferMegabytes(totalmem())}MB`,
   max_wal_size: '2GB',
 };
+
+/** An eighth of the memory, 256 MB to 2 GB; taken from the system only as it fills. */
+function bufferMegabytes(memory_bytes: number): number {
+  return Math.round(Math.min(2048, Math.max(256, memory_bytes / 2 ** 20 / 8)));
+}
 
 export async function startEmbeddedPostgres({
   dataDir,
@@ -77,6 +83,22 @@ export async function startEmbeddedPostgres({
     if (running === undefined) await stop(server);
     throw error;
   }
+}
+
+/** A look into the database of a data folder: where it runs already it goes on, else it is started for as long as that. */
+export async function visitEmbeddedPostgres(
+  dataDir: string,
+): Promise<{ url: string; leave: () => Promise<void> }> {
+  const cluster = path.join(dataDir, 'postgres');
+  const created = await readFile(path.join(cluster, 'PG_VERSION')).catch(() => undefined);
+  if (!created) throw new StartupError(`there is no installation in ${dataDir} (DATA_DIR)`);
+  const running = await runningServer(cluster);
+  if (running) {
+    const password = (await readFile(path.join(dataDir, 'password'), 'utf8')).trim();
+    return { url: urlFor(running, password, DATABASE), leave: async () => {} };
+  }
+  const started = await startEmbeddedPostgres({ dataDir });
+  return { url: started.url, leave: started.stop };
 }
 
 async function stop({ account, cluster, pg_ctl }: Server): Promise<void> {
@@ -185,13 +207,19 @@ async function own(url: string, dataDir: string): Promise<Sql> {
   throw new StartupError(`DATA_DIR: ${dataDir} is in use by another running stream-processing`);
 }
 
+/**
+ * For the C library of Linux: a connection that gives memory back to the system after each statement, only to ask for it
+ * again, spent four system calls and their page faults on every order; without them orders are 1.05 to 1.25 times as fast.
+ */
+const KEEP_MEMORY = { MALLOC_TOP_PAD_: String(4 * 2 ** 20), MALLOC_TRIM_THRESHOLD_: String(16 * 2 ** 20) };
+
 async function as(account: Account | undefined, file: string, args: string[]): Promise<void> {
   const identity = account ? { uid: account.uid, gid: account.gid } : {};
   // From the root folder, which every account may enter. The server's own output goes to its log file.
   await run(file, args, {
     ...identity,
     cwd: path.parse(file).root,
-    env: { ...process.env, LC_ALL: 'C', TZ: 'UTC' },
+    env: { ...process.env, LC_ALL: 'C', TZ: 'UTC', ...KEEP_MEMORY },
   });
 }
 

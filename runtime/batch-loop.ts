@@ -21,6 +21,10 @@ export class BatchLoop {
     this.#batches = batches;
   }
 
+  get isRunning(): boolean {
+    return this.#running !== undefined;
+  }
+
   /** There is more to do. */
   wake(): void {
     this.#running ??= this.#run();

@@ -7,12 +7,13 @@
  * on (another process shares the work, a processor is behind or stands still, the transaction fails) each service goes on
  * by itself.
  */
+import { setTimeout as delay } from 'node:timers/promises';
 import type { ServiceName } from '@stream-processing/contracts/names.ts';
 import { BatchLoop } from './batch-loop.ts';
 import type { Publication } from './outbox.ts';
 import type { Pipeline } from './pipeline.ts';
 import type { Processor } from './processor.ts';
-import type { Sql } from './sql.ts';
+import type { Sql, Tx } from './sql.ts';
 import { type AnyShare, transact } from './transaction.ts';
 
 // biome-ignore lint/suspicious/noExplicitAny: pipelines of different services have no state or commands in common
@@ -36,10 +37,12 @@ export interface ChainOptions {
 
 /**
  * A transaction that failed fails all its services: by themselves they find out which of them cannot go on, and the
- * others do not suffer. The first rest is 1 s, each further one in a row twice as long.
+ * others do not suffer. The first pause is 1 s, each further one in a row twice as long.
  */
-const REST_MS = 1000;
-const REST_MS_MAX = 30_000;
+const PAUSE_MS = 1000;
+const PAUSE_MS_MAX = 30_000;
+/** A service that is busy by itself for longer than this is not waited for. */
+const BUSY_MS_MAX = 250;
 
 export class Chain {
   readonly #options: ChainOptions;
@@ -49,7 +52,7 @@ export class Chain {
     next: () => this.#transact(),
     rested: () => this.#pipelines.forEach((pipeline) => void pipeline.wake()),
   });
-  #restUntil = 0;
+  #pausedUntil = 0;
   #failures = 0;
 
   constructor(options: ChainOptions) {
@@ -70,7 +73,7 @@ export class Chain {
   get isOpen(): boolean {
     return (
       this.#members.size > 1 &&
-      performance.now() >= this.#restUntil &&
+      performance.now() >= this.#pausedUntil &&
       ![...this.#members.keys()].some(this.#options.isShared)
     );
   }
@@ -90,19 +93,44 @@ export class Chain {
   }
 
   async #transact(): Promise<void> {
+    if (this.#pipelines.some((pipeline) => pipeline.isBusy) && !(await this.#restOfAll()))
+      return this.#pause();
     const shares: Shares = new Map();
     for (const pipeline of this.#pipelines) if (pipeline.hasMore) shares.set(pipeline, pipeline.take());
     try {
-      const committed = await transact(this.#options.sql, [...shares.values()], (source, published, now) =>
-        this.#handOn(shares, source, published, now),
-      );
+      const committed = await transact(this.#options.sql, [...shares.values()], {
+        prefetch: (tx) => this.#prefetch(shares, tx),
+        handOn: (source, published, now) => this.#handOn(shares, source, published, now),
+      });
       this.#failures = 0;
       for (const share of committed) this.#loop.afterwards(share.answers());
     } catch (error) {
-      const rest_ms = Math.min(REST_MS_MAX, REST_MS * 2 ** this.#failures++);
-      this.#restUntil = performance.now() + rest_ms;
+      this.#pause();
       for (const [pipeline, share] of shares) pipeline.takeBack(share, error);
     }
+  }
+
+  #pause(): void {
+    this.#pausedUntil = performance.now() + Math.min(PAUSE_MS_MAX, PAUSE_MS * 2 ** this.#failures++);
+  }
+
+  /** Whether all transactions that the services began by themselves ended soon; as long as the chain is open, they begin none. */
+  #restOfAll(): Promise<boolean> {
+    const rest = Promise.all(this.#pipelines.map((pipeline) => pipeline.rest()));
+    return Promise.race([rest.then(() => true), delay(BUSY_MS_MAX, false, { ref: false })]);
+  }
+
+  /** Requests will set off events about their users: whoever follows can load them with the first statements. */
+  async #prefetch(shares: Shares, tx: Tx): Promise<void> {
+    const usersOf = new Map([...shares.values()].map((share) => [share.service, share.user_ids]));
+    const loads = [...this.#members.values()].map(({ pipeline, follows }) => {
+      const user_ids = follows.flatMap((source) => usersOf.get(source) ?? []);
+      if (user_ids.length === 0) return undefined;
+      const share = shares.get(pipeline) ?? pipeline.share([]);
+      shares.set(pipeline, share);
+      return share.prefetch(tx, user_ids);
+    });
+    await Promise.all(loads);
   }
 
   /** Gives events to the processors at rest that would read them next; answers whose share has something to do now. */
@@ -111,6 +139,7 @@ export class Chain {
     for (const { pipeline, follows, processor: processorOf } of this.#members.values()) {
       if (!follows.includes(source.service)) continue;
       const share = shares.get(pipeline) ?? pipeline.share([]);
+      shares.set(pipeline, share);
       for (const { partition, events } of published) {
         const processor = processorOf(source.service, partition);
         const from = processor && share.positionOf(processor);
@@ -119,7 +148,6 @@ export class Chain {
         if (!source.assume(partition, from - before)) continue;
         const placed = events.map((event, i) => ({ ...event, position: from + 1 + i, created_at: now }));
         share.deliver(processor!, placed, now);
-        shares.set(pipeline, share);
         receivers.add(share);
       }
     }

@@ -80,7 +80,7 @@ export class Pipeline<State, Command, D extends Decision> {
     this.#closed = true;
     await this.#options.chain?.leave(this.#options.service);
     this.wake();
-    await this.#loop.rest();
+    await this.rest();
   }
 
   /** Whatever waits gets its transaction: the chain's or one of our own. */
@@ -88,6 +88,16 @@ export class Pipeline<State, Command, D extends Decision> {
     if (!this.hasMore) return;
     if (this.#options.chain?.isOpen) this.#options.chain.wake();
     else this.#loop.wake();
+  }
+
+  /** Is a transaction of its own under way? */
+  get isBusy(): boolean {
+    return this.#loop.isRunning;
+  }
+
+  /** Resolves when none is. */
+  rest(): Promise<void> {
+    return this.#loop.rest();
   }
 
   /** For the chain: the next batch. */

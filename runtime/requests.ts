@@ -35,6 +35,7 @@ export async function execute<State, Command, D extends Decision>(
   { command, user_id, missing, reply, decided }: Execution<Command, D>,
 ): Promise<{ reply: Reply; replayed: boolean }> {
   const options: RequestOptions<D> = {
+    user_id,
     idempotency: idempotencyOf(request, user_id),
     reply: (decision) => (decision.missing ? undefined : reply(decision)),
     ...(decided ? { decided } : {}),

@@ -80,6 +80,16 @@ export class Share<State, Command, D extends Decision> {
     if (replies) this.#replies = replies;
   }
 
+  /** Of the requests that were given to it. */
+  get user_ids(): number[] {
+    return this.#units.flatMap((unit) => unit.request?.user_id ?? []);
+  }
+
+  async prefetch(tx: Tx, user_ids: number[]): Promise<void> {
+    const { work, schema } = this.#options;
+    await work.prefetch?.(tx.in(schema), this.#state, user_ids);
+  }
+
   /** Decides what is due, and answers the events that this brings. */
   decide(): Publication[] {
     const due = this.#due;

@@ -2,7 +2,7 @@ import { Problem } from '@stream-processing/contracts/problems.ts';
 import type { LogEvent } from './log.ts';
 import type { Publication } from './outbox.ts';
 import type { Share } from './share.ts';
-import type { Sql } from './sql.ts';
+import type { Sql, Tx } from './sql.ts';
 import { isConnectionLoss } from './sql-errors.ts';
 import { fateOf } from './transaction-fate.ts';
 
@@ -10,8 +10,13 @@ import { fateOf } from './transaction-fate.ts';
 // biome-ignore lint/suspicious/noExplicitAny: shares of different services have no state or commands in common
 export type AnyShare = Share<any, any, any>;
 
-/** Gives what a share publishes to those who are due to apply it, and answers them. */
-export type HandOn = (source: AnyShare, published: Publication[], now: Date) => Iterable<AnyShare>;
+/** How shares of different services hang together. */
+export interface Links {
+  /** Loads beforehand what shares may need that get something to do only later. */
+  prefetch(tx: Tx): Promise<unknown>;
+  /** Gives what a share publishes to those who are due to apply it, and answers them. */
+  handOn(source: AnyShare, published: Publication[], now: Date): Iterable<AnyShare>;
+}
 
 /**
  * Commits the shares of one service, or of several, together:
@@ -22,7 +27,7 @@ export type HandOn = (source: AnyShare, published: Publication[], now: Date) => 
  * Whom `handOn` gives the events of one round loads and decides in the next, all before the first row is written. Answers
  * all shares that took part. Rejects when nothing of it was committed, and with `outcome_unknown` when that cannot be told.
  */
-export async function transact(sql: Sql, shares: AnyShare[], handOn: HandOn = () => []): Promise<AnyShare[]> {
+export async function transact(sql: Sql, shares: AnyShare[], links?: Links): Promise<AnyShare[]> {
   const now = new Date();
   let xid: string | undefined;
   let saved: { share: AnyShare; events: Promise<LogEvent[]> }[] = [];
@@ -32,6 +37,7 @@ export async function transact(sql: Sql, shares: AnyShare[], handOn: HandOn = ()
       const [[row]] = await Promise.all([
         tx<{ xid: string }[]>`select pg_current_xact_id()::text as xid`,
         ...shares.map((share) => share.load(tx)),
+        links?.prefetch(tx),
       ]);
       xid = row!.xid;
       const all = new Set(shares);
@@ -39,7 +45,8 @@ export async function transact(sql: Sql, shares: AnyShare[], handOn: HandOn = ()
       while (round.size > 0) {
         const next = new Set<AnyShare>();
         for (const share of round) {
-          for (const receiver of handOn(share, share.decide(), now)) next.add(receiver);
+          const published = share.decide();
+          for (const receiver of links?.handOn(share, published, now) ?? []) next.add(receiver);
         }
         await Promise.all([...next].map((share) => share.load(tx)));
         for (const share of next) all.add(share);

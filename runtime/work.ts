@@ -18,6 +18,11 @@ export interface Work<State, Command, D extends Decision> {
    * been decided upon already.
    */
   load(tx: Tx, state: State, commands: Command[]): Promise<void>;
+  /**
+   * Optional: loads already what events about these users will probably need, so that a chain need not ask for it when
+   * they come.
+   */
+  prefetch?(tx: Tx, state: State, user_ids: number[]): Promise<void>;
   decide(state: State, command: Command): D;
   /** Folds a decision into the state, so that the next command sees it. */
   apply(state: State, decision: D): void;
@@ -33,6 +38,8 @@ export interface Traced<Command> {
 }
 
 export interface RequestOptions<D> {
+  /** Whom the command concerns. */
+  user_id?: number | undefined;
   idempotency?: Idempotency | undefined;
   /** The reply to keep under the Idempotency-Key; undefined: keep none, a repetition is decided anew. */
   reply?: (decision: D) => Reply | undefined;

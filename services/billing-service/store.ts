@@ -7,7 +7,14 @@ import { type Account, systemAccountId, type Transfer } from './ledger.ts';
 
 export function work(installation: Installation): Work<State, Command, Decision> {
   const { partitions, currency } = installation;
-  return { empty: () => ({ partitions, currency, accounts: new Map() }), load, decide, apply, save };
+  return {
+    empty: () => ({ partitions, currency, accounts: new Map() }),
+    load,
+    prefetch,
+    decide,
+    apply,
+    save,
+  };
 }
 
 interface Row {
@@ -19,9 +26,22 @@ interface Row {
 }
 
 /** Locks the accounts in ascending order, system accounts first, so that two writers never wait crosswise. */
-async function load(tx: Tx, { partitions, accounts }: State, commands: Command[]): Promise<void> {
-  const concerned = new Set(commands.flatMap((command) => accountsOf(command, partitions)));
-  const ids = [...concerned].filter((id) => !accounts.has(id));
+function load(tx: Tx, state: State, commands: Command[]): Promise<void> {
+  return lock(
+    tx,
+    state,
+    commands.flatMap((command) => accountsOf(command, state.partitions)),
+  );
+}
+
+/** As their orders will need them. */
+function prefetch(tx: Tx, state: State, user_ids: number[]): Promise<void> {
+  const accounts = user_ids.flatMap((id) => [id, systemAccountId('revenue', id % state.partitions)]);
+  return lock(tx, state, accounts);
+}
+
+async function lock(tx: Tx, { accounts }: State, concerned: number[]): Promise<void> {
+  const ids = [...new Set(concerned)].filter((id) => !accounts.has(id));
   if (ids.length === 0) return;
   const rows = await tx<
     Row[]

@@ -1,0 +1,80 @@
+import { SERVICES, type ServiceName } from '@stream-processing/contracts/names.ts';
+import type { Tx } from '@stream-processing/runtime/sql.ts';
+import { type Invariant, type Looks, OFFENCES_MAX } from './invariant.ts';
+
+/** Logs and cursors: of every service the same. */
+export const LOGS: Invariant[] = [
+  {
+    name: "every log's positions are dense, up to its head",
+    async look(looks) {
+      let events = 0;
+      const offences = await ofEach(looks, async (tx) => {
+        const rows = await tx<
+          { partition: number; head: bigint; events: bigint; first: bigint; last: bigint }[]
+        >`
+          select partition, h.position as head, count(l.position) as events,
+            coalesce(min(l.position), 1) as first, coalesce(max(l.position), 0) as last
+          from log_head h full join log l using (partition) group by partition, h.position`;
+        for (const row of rows) events += Number(row.events);
+        // As many different positions as from the first to the last: the primary key keeps them different.
+        return rows.filter(
+          ({ head, events, first, last }) => first !== 1n || last !== head || events !== last - first + 1n,
+        );
+      });
+      return { looked: `${events} events`, offences };
+    },
+  },
+  {
+    name: 'every event lies in the partition of its user',
+    async look(looks) {
+      let events = 0;
+      const offences = await ofEach(looks, async (tx) => {
+        const [counted] = await tx<{ events: number }[]>`select count(*)::int as events from log`;
+        events += counted!.events;
+        return tx`
+          select partition, position, user_id from log
+          where partition <> user_id % (select value::int from installation where setting = 'partitions')
+          limit ${OFFENCES_MAX}`;
+      });
+      return { looked: `${events} events`, offences };
+    },
+  },
+  {
+    name: 'no cursor is beyond the log that it follows',
+    look: (looks) => compareCursors(looks, (cursor, head) => cursor > head),
+  },
+  {
+    name: 'every event is applied by all who follow its log',
+    atRest: true,
+    look: (looks) => compareCursors(looks, (cursor, head) => cursor < head),
+  },
+];
+
+async function ofEach(looks: Looks, look: (tx: Tx) => Promise<object[]>): Promise<object[]> {
+  const found = [];
+  for (const service of SERVICES) {
+    for (const offence of await look(looks[service])) found.push({ service, ...offence });
+  }
+  return found;
+}
+
+/** Heads are read after the cursors, so that a cursor that moved meanwhile is not beyond them. */
+async function compareCursors(looks: Looks, offends: (cursor: bigint, head: bigint) => boolean) {
+  let cursors = 0;
+  const offences: object[] = [];
+  for (const service of SERVICES) {
+    const rows = await looks[service]<{ source: ServiceName; partition: number; position: bigint }[]>`
+      select source, partition, position from cursor order by source, partition`;
+    cursors += rows.length;
+    for (const source of new Set(rows.map((row) => row.source))) {
+      const heads = await looks[source]<{ partition: number; position: bigint }[]>`
+        select partition, position from log_head`;
+      const headOf = new Map(heads.map(({ partition, position }) => [partition, position]));
+      for (const { partition, position } of rows.filter((row) => row.source === source)) {
+        const head = headOf.get(partition) ?? 0n;
+        if (offends(position, head)) offences.push({ service, source, partition, cursor: position, head });
+      }
+    }
+  }
+  return { looked: `${cursors} cursors`, offences };
+}

@@ -1,0 +1,103 @@
+/**
+ * `npm run audit`: reads the databases of an installation, running or not, and tells of each invariant whether it holds.
+ * Exit code 1 where one does not, with the rows that offend it; 2 where the installation cannot be looked at.
+ */
+import { setTimeout as delay } from 'node:timers/promises';
+import { parseArgs } from 'node:util';
+import type { ServiceName } from '@stream-processing/contracts/names.ts';
+import { readConfig } from '@stream-processing/runtime/config.ts';
+import { StartupError } from '@stream-processing/runtime/startup-error.ts';
+import { visitDatabases } from '../../embedded/databases.ts';
+import { audit, withLooks } from './audit.ts';
+import type { Finding, Invariant } from './invariant.ts';
+
+const USAGE = `npm run audit -- [--at-rest] [--rows N]
+
+Looks at the installation that DATABASE_URL (or USER_DATABASE_URL …) names; without it at the embedded PostgreSQL of
+\`npm start\`, which is started for it where it does not run.
+
+  --at-rest  nothing is under way: no order may be pending, no event unapplied
+  --rows N   offending rows printed for each invariant (10)
+`;
+/**
+ * Databases of their own are seen a moment apart, so what is under way can look wrong. What is wrong stays, and is found by
+ * every look.
+ */
+const LOOKS = 4;
+const PAUSE_MS = 1000;
+
+process.exitCode = await main(process.argv.slice(2));
+
+async function main(args: string[]): Promise<number> {
+  try {
+    const { values } = parseArgs({
+      args,
+      options: {
+        'at-rest': { type: 'boolean', default: false },
+        rows: { type: 'string', default: '10' },
+        help: { type: 'boolean', default: false },
+      },
+    });
+    if (values.help) {
+      console.log(USAGE);
+      return 0;
+    }
+    const rows = Number(values.rows);
+    if (!/^\d{1,6}$/.test(values.rows))
+      throw new StartupError(`--rows: ${values.rows} is not a number of rows`);
+    const databases = await visitDatabases(readConfig(process.env));
+    try {
+      return await report(databases.urls, { atRest: values['at-rest'], rows });
+    } finally {
+      await databases.close();
+    }
+  } catch (error) {
+    const ours =
+      error instanceof StartupError || (error as { code?: string }).code?.startsWith('ERR_PARSE_ARGS');
+    if (!ours) throw error;
+    console.error(`${(error as Error).message}\nnpm run audit -- --help tells what there is`);
+    return 2;
+  }
+}
+
+async function report(
+  urls: Record<ServiceName, string>,
+  { atRest, rows }: { atRest: boolean; rows: number },
+): Promise<number> {
+  let looked = new Map<Invariant, Finding>();
+  const looks_max = new Set(Object.values(urls)).size === 1 ? 1 : LOOKS;
+  for (let look = 1; look <= looks_max; look += 1) {
+    const before = looked;
+    looked = new Map();
+    await withLooks(urls, (looks) =>
+      audit(looks, {
+        atRest,
+        told: (invariant, finding) => looked.set(invariant, still(finding, before.get(invariant))),
+      }),
+    );
+    if (![...looked.values()].some(({ offences }) => offences.length > 0)) break;
+    if (look < looks_max) await delay(PAUSE_MS);
+  }
+  let broken = 0;
+  for (const [{ name }, { looked: what, offences }] of looked) {
+    if (offences.length > 0) broken += 1;
+    console.log(`${offences.length === 0 ? 'holds ' : 'BROKEN'}  ${name} (${what})`);
+    for (const offence of offences.slice(0, rows)) console.log(`          ${text(offence)}`);
+    if (offences.length > rows) console.log(`          … ${offences.length} rows in all`);
+  }
+  console.log(
+    broken === 0 ? `${looked.size} invariants hold` : `${broken} of ${looked.size} invariants are broken`,
+  );
+  return broken === 0 ? 0 : 1;
+}
+
+/** What offended in the look before as well. */
+function still(now: Finding, before: Finding | undefined): Finding {
+  if (!before) return now;
+  const known = new Set(before.offences.map(text));
+  return { ...now, offences: now.offences.filter((offence) => known.has(text(offence))) };
+}
+
+function text(offence: object): string {
+  return JSON.stringify(offence, (_key, value) => (typeof value === 'bigint' ? String(value) : value));
+}

@@ -1,0 +1,98 @@
+import type { ServiceName } from '@stream-processing/contracts/names.ts';
+import type { Tx } from '@stream-processing/runtime/sql.ts';
+import { chunks, type Invariant, type Looks } from './invariant.ts';
+
+interface Created {
+  partition: number;
+  position: bigint;
+  user_id: bigint;
+  locale: string;
+}
+
+interface Known {
+  id: bigint;
+  locale: string;
+}
+
+export const USERS: Invariant[] = [
+  {
+    name: 'every user was announced once',
+    async look({ 'user-service': tx }) {
+      const find = (ids: bigint[]) =>
+        tx<Known[]>`select id, locale from users where id = any(${ids}::bigint[])`;
+      const { announced, offences } = await compare(tx, () => true, find);
+      const [counted] = await tx<{ users: number }[]>`select count(*)::int as users from users`;
+      if (counted!.users !== announced)
+        offences.push({ users_more_than_announced: counted!.users - announced });
+      return { looked: `${counted!.users} users`, offences };
+    },
+  },
+  {
+    name: 'every user has exactly one account, and every account of a user has its user',
+    async look(looks) {
+      const tx = looks['billing-service'];
+      const [counted] = await tx<
+        { accounts: number }[]
+      >`select count(*)::int as accounts from accounts where id > 0`;
+      const { announced, offences } = await compare(
+        looks['user-service'],
+        await appliedBy(looks, 'billing-service'),
+        (ids) => tx<Known[]>`select id, locale from accounts where id = any(${ids}::bigint[])`,
+      );
+      if (counted!.accounts !== announced)
+        offences.push({ accounts_more_than_users: counted!.accounts - announced });
+      return { looked: `${counted!.accounts} accounts of users`, offences };
+    },
+  },
+  ...(['order-service', 'notification-service'] as const).map((service) => ({
+    name: `${service} knows every user as announced`,
+    async look(looks: Looks) {
+      const tx = looks[service];
+      const [counted] = await tx<{ users: number }[]>`select count(*)::int as users from known_users`;
+      const { announced, offences } = await compare(
+        looks['user-service'],
+        await appliedBy(looks, service),
+        (ids) => tx<Known[]>`select id, locale from known_users where id = any(${ids}::bigint[])`,
+      );
+      if (counted!.users !== announced)
+        offences.push({ known_more_than_announced: counted!.users - announced });
+      return { looked: `${counted!.users} users`, offences };
+    },
+  })),
+];
+
+/** Every announcement that is applied has its row, and no other has. */
+async function compare(
+  log: Tx,
+  isApplied: (event: Created) => boolean,
+  find: (ids: bigint[]) => Promise<Known[]>,
+): Promise<{ announced: number; offences: object[] }> {
+  const offences: object[] = [];
+  let announced = 0;
+  for await (const events of announcements(log)) {
+    const rows = new Map((await find(events.map((event) => event.user_id))).map((row) => [row.id, row]));
+    for (const event of events) {
+      const applied = isApplied(event);
+      if (applied) announced += 1;
+      const row = rows.get(event.user_id);
+      if (row?.locale !== (applied ? event.locale : undefined)) offences.push({ event, row, applied });
+    }
+  }
+  return { announced, offences };
+}
+
+function announcements(tx: Tx): AsyncIterable<Created[]> {
+  return chunks<Created>(
+    (after, limit) => tx<Created[]>`
+      select partition, position, user_id, data->>'locale' as locale from log
+      where (partition, position) > (${after?.partition ?? -1}::int, ${after?.position ?? 0n}::bigint)
+      order by partition, position limit ${limit}`,
+  );
+}
+
+async function appliedBy(looks: Looks, service: ServiceName): Promise<(event: Created) => boolean> {
+  const rows = await looks[service]<{ partition: number; position: bigint }[]>`
+    select partition, position from cursor where source = 'user-service'`;
+  const cursors = new Map(rows.map(({ partition, position }) => [partition, position]));
+  return ({ partition, position }) => position <= (cursors.get(partition) ?? 0n);
+}
