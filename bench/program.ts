@@ -17,6 +17,8 @@ export interface Program {
   lines: string[];
   /** Milliseconds from its start to that line. */
   ready_ms: number;
+  /** Resolves when the process has ended, in whatever way. */
+  ended: Promise<unknown>;
   stop(): Promise<void>;
 }
 
@@ -64,7 +66,7 @@ export async function startProgram({ file, env, ready, folder, signal }: Program
       const ready_ms = performance.now() - began;
       // Nobody reads further, yet a full pipe must not hold the program up.
       child.stdout!.resume();
-      return { pid: child.pid!, lines, ready_ms, stop };
+      return { pid: child.pid!, lines, ready_ms, ended, stop };
     }
     signal.throwIfAborted();
     const complaints = (await readFile(errors, 'utf8')).trim().slice(-COMPLAINTS_MAX);

@@ -20,6 +20,8 @@ export interface EmbeddedPostgres {
   /** Of the database `stream_processing`; with `host` naming the folder of a Unix-domain socket where there is one. */
   url: string;
   urlOf(database: string): string;
+  /** `immediate` is a crash: nothing is written out, and the next start recovers from the log. */
+  restart(mode: 'fast' | 'immediate'): Promise<void>;
   stop(): Promise<void>;
 }
 
@@ -73,6 +75,7 @@ export async function startEmbeddedPostgres({
     return {
       url: urlOf(DATABASE),
       urlOf,
+      restart: (mode) => restart(server, mode),
       async stop() {
         await owner.end();
         await stop(server);
@@ -99,6 +102,12 @@ export async function visitEmbeddedPostgres(
   }
   const started = await startEmbeddedPostgres({ dataDir });
   return { url: started.url, leave: started.stop };
+}
+
+/** At the address and with the settings of before. */
+async function restart({ account, cluster, dataDir, pg_ctl }: Server, mode: string): Promise<void> {
+  const logFile = path.join(dataDir, 'postgres.log');
+  await as(account, pg_ctl, ['restart', '-D', cluster, '-l', logFile, '-m', mode, '-w', '-t', '60']);
 }
 
 async function stop({ account, cluster, pg_ctl }: Server): Promise<void> {

@@ -8,6 +8,8 @@ export interface Batches {
 
 /** Answers of one turn of the event loop: about a millisecond, for which PostgreSQL may have to wait for us. */
 const SLICE = 16;
+/** A turn that takes longer has much else to do: then all answers go at once, or they would wait for a hundred turns. */
+const TURN_MS_MAX = 5;
 
 /** Batch after batch, each of what gathered while the one before was under way; at rest while there is nothing to do. */
 export class BatchLoop {
@@ -15,6 +17,8 @@ export class BatchLoop {
   #tasks: (() => void)[] = [];
   #done = 0;
   #draining = false;
+  /** When this turn of the event loop began, as far as is known. */
+  #turned = 0;
   #running: Promise<void> | undefined;
 
   constructor(batches: Batches) {
@@ -61,12 +65,16 @@ export class BatchLoop {
   #drain(): void {
     if (this.#draining) return;
     this.#draining = true;
+    this.#turned = performance.now();
     setImmediate(this.#slice);
   }
 
   readonly #slice = (): void => {
-    const until = Math.min(this.#tasks.length, this.#done + SLICE);
+    const began = performance.now();
+    const size = began - this.#turned > TURN_MS_MAX ? this.#tasks.length : SLICE;
+    const until = Math.min(this.#tasks.length, this.#done + size);
     while (this.#done < until) this.#tasks[this.#done++]!();
+    this.#turned = performance.now();
     if (this.#done < this.#tasks.length) return void setImmediate(this.#slice);
     this.#tasks = [];
     this.#done = 0;

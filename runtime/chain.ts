@@ -4,8 +4,8 @@
  * of and settled by one commit instead of three in a row. (Stream processors call the like "operator chaining".)
  *
  * Nothing else changes: the same decisions, rows, events and cursors as with a transaction each. Where a chain cannot go
- * on (another process shares the work, a processor is behind or stands still, the transaction fails) each service goes on
- * by itself.
+ * on (another process shares the work, a service has to catch up, a processor stands still, the transaction fails) each
+ * service goes on by itself.
  */
 import { setTimeout as delay } from 'node:timers/promises';
 import type { ServiceName } from '@stream-processing/contracts/names.ts';
@@ -74,6 +74,7 @@ export class Chain {
     return (
       this.#members.size > 1 &&
       performance.now() >= this.#pausedUntil &&
+      !this.#pipelines.some((pipeline) => pipeline.isBehind) &&
       ![...this.#members.keys()].some(this.#options.isShared)
     );
   }

@@ -1,7 +1,7 @@
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { createDatabase } from '../test/database.ts';
 import { logPortSuite } from '../test/log-port.ts';
-import { connectFor, createToy, PARTITIONS, positions, TOY, TOY_SOURCE } from '../test/toy.ts';
+import { connectFor, createToy, PARTITIONS, positions, TOY } from '../test/toy.ts';
 import { Announcer, Bus } from './announcements.ts';
 import { append } from './append.ts';
 import { LogMissing } from './log.ts';
@@ -34,7 +34,9 @@ async function createLog(where: 'here' | 'elsewhere') {
 }
 
 function reading(url: string, bus: Bus) {
-  const reader = postgresLog({ url, service: TOY, reader: TOY_SOURCE, bus, pollMs: 50 });
+  bus.listen(TOY, url);
+  const sql = connect(url, { max: 3, name: 'reader', schema: schemaOf(TOY), role: readerRole(TOY) });
+  const reader = postgresLog({ sql, service: TOY, bus, pollMs: 50 });
   onTestFinished(() => reader.close());
   return reader;
 }

@@ -2,18 +2,15 @@ import type { ServiceName } from '@stream-processing/contracts/names.ts';
 import type { Bus } from './announcements.ts';
 import { coalesce } from './coalesce.ts';
 import { type LogEvent, LogMissing, type LogReader } from './log.ts';
-import { readerRole } from './migrate.ts';
 import { PositionWaits } from './position-waits.ts';
 import { repeat } from './repeat.ts';
-import { connect, type Sql, schemaOf } from './sql.ts';
+import type { Sql } from './sql.ts';
 import { codeOf } from './sql-errors.ts';
 
 export interface PostgresLogOptions {
-  /** Database of the service that publishes the log. */
-  url: string;
+  /** Into the database of the service that publishes the log, with the right to read that. */
+  sql: Sql;
   service: ServiceName;
-  /** Who reads; shown in `pg_stat_activity`. */
-  reader: ServiceName;
   bus: Bus;
   /** Net for lost wake-ups. */
   pollMs?: number;
@@ -29,17 +26,10 @@ const MISSING = new Set(['22023', '3F000', '42P01']);
  * else; what this process itself appended just now, from its tail. Questions of several partitions travel as one query. While that service has never started, calls reject with
  * LogMissing.
  */
-export function postgresLog({ url, service, reader, bus, pollMs = POLL_MS }: PostgresLogOptions): LogReader {
-  const sql = connect(url, {
-    max: 3,
-    name: `${reader} reads ${service}`,
-    schema: schemaOf(service),
-    role: readerRole(service),
-  });
+export function postgresLog({ sql, service, bus, pollMs = POLL_MS }: PostgresLogOptions): LogReader {
   const ends = new PositionWaits();
   const closing = new AbortController();
 
-  bus.listen(service, url);
   const stopHearing = bus.on(service, (news) => {
     for (const item of news) if (item.of === 'log') ends.reached(item.partition, item.position);
   });

@@ -118,6 +118,28 @@ test('a second owner of a partition is refused by the cursor, and others in the 
   expect(await counter(sql, 1)).toBe(1);
 });
 
+test('a second owner whose rows collide with those of the first is told of the first, at once', async () => {
+  const { sql } = await createToy();
+  const work: typeof toyWork = {
+    ...toyWork,
+    save(tx, state) {
+      const ids = [...state.keys()];
+      void tx`insert into counters select * from unnest(${ids}::bigint[], ${ids.map((id) => state.get(id)!)}::bigint[])`;
+    },
+    load: async () => {},
+  };
+  let begun = 0;
+  const empty = () => {
+    begun += 1;
+    return new Map<number, number>();
+  };
+  const { pipeline } = toyPipeline(sql, { work: { ...work, empty } });
+  const cursor = { source: TOY_SOURCE, partition: 1, from: 0 } as const;
+  expect(await pipeline.submitEvents([add(1)], cursor)).toEqual({ applied: 1 });
+  expect(await pipeline.submitEvents([add(1)], cursor)).toEqual({ applied: 0, stopped: 'conflict' });
+  expect(begun).toBe(2);
+});
+
 test('an event that cannot be saved stops its run; those before it are applied', async () => {
   const { sql } = await createToy();
   const { pipeline } = toyPipeline(sql);

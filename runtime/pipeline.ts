@@ -25,6 +25,9 @@ export interface PipelineOptions<State, Command, D extends Decision> extends Sha
 }
 
 const BATCH_MAX = 2048;
+/** As many events at once show that there are more. */
+const LONG_RUN = 256;
+const BEHIND_MS = 500;
 const TRIES = 8;
 const TRIES_ISOLATING = 2;
 
@@ -38,6 +41,7 @@ export class Pipeline<State, Command, D extends Decision> {
     rested: () => this.wake(),
   });
   #requests = 0;
+  #behindUntil = 0;
   #closed = false;
 
   constructor(options: PipelineOptions<State, Command, D>) {
@@ -72,6 +76,7 @@ export class Pipeline<State, Command, D extends Decision> {
   /** A run of events, positions `cursor.from + 1` onward; the cursor moves with their effects. */
   submitEvents(commands: Traced<Command>[], cursor: Omit<CursorMove, 'to'>): Promise<EventsResult> {
     if (this.#closed) return Promise.reject(new Problem('stopping'));
+    if (commands.length >= LONG_RUN) this.#behindUntil = performance.now() + BEHIND_MS;
     return new Promise((resolveEvents, reject) => this.#enqueue({ commands, cursor, resolveEvents, reject }));
   }
 
@@ -88,6 +93,11 @@ export class Pipeline<State, Command, D extends Decision> {
     if (!this.hasMore) return;
     if (this.#options.chain?.isOpen) this.#options.chain.wake();
     else this.#loop.wake();
+  }
+
+  /** Did it get a long run of events just now? Then more will come, and it catches up best by itself. */
+  get isBehind(): boolean {
+    return performance.now() < this.#behindUntil;
   }
 
   /** Is a transaction of its own under way? */

@@ -141,6 +141,20 @@ test('an event of a user whom no log announces stops the partition', async () =>
   expect(await counter(sql, 901)).toBeUndefined();
 });
 
+test('lets go of the partition when an event fails that somebody else has applied already', async () => {
+  let cursor = 0;
+  const { heard, lines, done } = await processing((after) => (after === 0 ? [event(1)] : []), {
+    position: async () => cursor,
+    async submit(): Promise<EventsResult> {
+      cursor = 1;
+      return { applied: 0, stopped: new Error('was decided again') };
+    },
+  });
+  await heard('conflict');
+  await done;
+  expect(lines.map(({ msg }) => msg)).toEqual(['another instance worked on this partition, letting go']);
+});
+
 test('lets go of the partition when somebody else has moved its cursor', async () => {
   const { sql, heard, pipeline, log, done } = await processing((after) =>
     after === 0 ? [event(1)] : after === 1 ? waiting() : [],

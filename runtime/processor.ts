@@ -101,6 +101,11 @@ export class Processor<Command> {
           await delay(MISSING_MS, undefined, { signal, ref: false }).catch(() => {});
           continue;
         }
+        if (await this.#isPassed()) {
+          logger.warn({ source, partition, cursor }, 'another instance worked on this partition, letting go');
+          this.#position = undefined;
+          return onConflict();
+        }
         if (passesByItself(error)) {
           logger.warn({ err: error, source, partition, cursor }, 'partition interrupted');
         } else {
@@ -114,6 +119,12 @@ export class Processor<Command> {
         }).catch(() => {});
       }
     }
+  }
+
+  /** Has somebody else moved the cursor? Then what failed here was done there, and failed for that. */
+  async #isPassed(): Promise<boolean> {
+    const cursor = await this.#options.position().catch(() => undefined);
+    return this.#position !== undefined && cursor !== undefined && cursor !== this.#position;
   }
 
   /** One submission, or a wait for something to submit. */

@@ -11,10 +11,10 @@ import { createHttp } from './http.ts';
 import { type LogReader, partitionOf } from './log.ts';
 import { postgresLog } from './log-postgres.ts';
 import { createMetrics } from './metrics.ts';
-import { migrate } from './migrate.ts';
+import { migrate, readerRole } from './migrate.ts';
 import { Pipeline } from './pipeline.ts';
 import { Progress } from './progress.ts';
-import { connect, schemaOf } from './sql.ts';
+import { connect, type Sql, schemaOf } from './sql.ts';
 import { asStartupError } from './startup-error.ts';
 import type { Decision } from './work.ts';
 
@@ -37,6 +37,7 @@ export interface ServiceContext {
 }
 
 const READ_CONNECTIONS = 4;
+const LOG_CONNECTIONS = 3;
 
 export async function startService<State, Command, D extends Decision>(
   definition: ServiceDefinition<State, Command, D>,
@@ -81,10 +82,11 @@ async function open<State, Command, D extends Decision>(
   const announcer = new Announcer(name, sql, bus);
   closers.unshift(() => announcer.close());
   const logs = new Map<ServiceName, LogReader>(
-    follows.map((source) => [
-      source,
-      postgresLog({ url: databaseUrl(config, source), service: source, reader: name, bus }),
-    ]),
+    follows.map((source) => {
+      const sourceUrl = databaseUrl(config, source);
+      bus.listen(source, sourceUrl);
+      return [source, postgresLog({ sql: connectToRead(sourceUrl, source, name), service: source, bus })];
+    }),
   );
   closers.unshift(() => Promise.all([...logs.values()].map((log) => log.close())));
   const progress = new Progress(name, sql, bus, logs);
@@ -167,6 +169,12 @@ async function open<State, Command, D extends Decision>(
     },
     stop: close,
   };
+}
+
+/** As the role that may read the log of `source` and nothing else. */
+function connectToRead(url: string, source: ServiceName, reader: ServiceName): Sql {
+  const name = `${reader} reads ${source}`;
+  return connect(url, { max: LOG_CONNECTIONS, name, schema: schemaOf(source), role: readerRole(source) });
 }
 
 function hostOf(url: string): string {

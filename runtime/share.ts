@@ -135,8 +135,9 @@ export class Share<State, Command, D extends Decision> {
   save(tx: Tx, now: Date): Promise<LogEvent[]> {
     const { work, schema } = this.#options;
     const own = tx.in(schema);
-    if (this.#decisions.length > 0) work.save(own, this.#state, this.#decisions);
+    // First: where another instance has applied these events, that is what must be told, not that our rows collide with its.
     moveCursors(own, this.#moves);
+    if (this.#decisions.length > 0) work.save(own, this.#state, this.#decisions);
     this.#replies.save(own);
     return append(own, this.#outbox, now);
   }

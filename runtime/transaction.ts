@@ -4,7 +4,7 @@ import type { Publication } from './outbox.ts';
 import type { Share } from './share.ts';
 import type { Sql, Tx } from './sql.ts';
 import { isConnectionLoss } from './sql-errors.ts';
-import { fateOf } from './transaction-fate.ts';
+import { fateOf, identify, type TransactionId } from './transaction-fate.ts';
 
 /** A share of whichever service. */
 // biome-ignore lint/suspicious/noExplicitAny: shares of different services have no state or commands in common
@@ -29,17 +29,12 @@ export interface Links {
  */
 export async function transact(sql: Sql, shares: AnyShare[], links?: Links): Promise<AnyShare[]> {
   const now = new Date();
-  let xid: string | undefined;
+  let id: TransactionId | undefined;
   let saved: { share: AnyShare; events: Promise<LogEvent[]> }[] = [];
   try {
     await sql.begin(async (tx) => {
-      // Sent together; the transaction's id is what an unanswered commit is asked for by.
-      const [[row]] = await Promise.all([
-        tx<{ xid: string }[]>`select pg_current_xact_id()::text as xid`,
-        ...shares.map((share) => share.load(tx)),
-        links?.prefetch(tx),
-      ]);
-      xid = row!.xid;
+      // Sent together.
+      [id] = await Promise.all([identify(tx), ...shares.map((share) => share.load(tx)), links?.prefetch(tx)]);
       const all = new Set(shares);
       let round = new Set(shares);
       while (round.size > 0) {
@@ -58,8 +53,8 @@ export async function transact(sql: Sql, shares: AnyShare[], links?: Links): Pro
     });
   } catch (error) {
     // The connection broke while the commit was under way: PostgreSQL itself knows what became of it.
-    if (saved.length === 0 || !xid || !isConnectionLoss(error)) throw error;
-    const fate = await fateOf(sql, xid);
+    if (saved.length === 0 || !id || !isConnectionLoss(error)) throw error;
+    const fate = await fateOf(sql, id);
     if (fate === 'aborted') throw error;
     if (fate === 'unknown') throw new Problem('outcome_unknown');
   }

@@ -1,0 +1,190 @@
+/** Callers as careful clients are: a key for every operation, the same key again until it is answered, a record of all. */
+import { setTimeout as delay } from 'node:timers/promises';
+import type { ServiceName } from '@stream-processing/contracts/names.ts';
+import type { Random } from '../random.ts';
+import { type ClientRecord, type Kind, NOTHING_DONE, type Operation, type Outcome } from '../record.ts';
+import type { Instances } from './instances.ts';
+
+export interface Attempt {
+  at: number;
+  ok: boolean;
+  user_id: number;
+  final: boolean;
+}
+
+const CALL_MS_MAX = 8000;
+const GIVE_UP_MS = 60_000;
+/** Operations whose caller asks once and lives with not knowing. */
+const ONCE = 0.05;
+const OPENING_BALANCE = 100_000_000;
+
+export interface CallersOptions {
+  instances: Instances;
+  record: ClientRecord;
+  random: Random;
+  /** Ends the load. */
+  signal: AbortSignal;
+  onAttempt: (attempt: Attempt) => void;
+  /** A promise that was broken before anybody looked at the database. */
+  onViolation: (what: string) => void;
+}
+
+/** One caller with a user of its own, so that it knows what the user's balance must be. */
+export class Caller {
+  readonly #options: CallersOptions;
+  readonly #name: string;
+  #user_id = 0;
+  #amount = 0;
+  #balance = 0;
+  /** Amounts whose effect is not known: the balance may be lower, or higher, by these. */
+  #uncertain = false;
+
+  constructor(options: CallersOptions, name: string) {
+    this.#options = options;
+    this.#name = name;
+  }
+
+  get user_id(): number {
+    return this.#user_id;
+  }
+
+  async open(): Promise<void> {
+    const body = { email: `${this.#name}@example.org`, name: this.#name };
+    const user = await this.#insist('user-service', '/users', body, `user-${this.#name}`);
+    this.#user_id = user.id;
+    const deposit = { amount: OPENING_BALANCE / 100 };
+    await this.#insist('billing-service', `/accounts/${user.id}/deposit`, deposit, `opening-${this.#name}`);
+    this.#balance = OPENING_BALANCE;
+  }
+
+  async run(): Promise<void> {
+    const { random, signal } = this.#options;
+    while (!signal.aborted) {
+      const kind: Kind = random.chance(0.9) ? 'order' : random.pick(['deposit', 'withdrawal']);
+      await this.#operate(kind);
+      if (random.chance(0.1)) await this.#lookAtBalance();
+    }
+  }
+
+  async #operate(kind: Kind): Promise<void> {
+    const { random, record } = this.#options;
+    this.#amount += 1;
+    // Now and then more than the account holds.
+    const dear = kind !== 'deposit' && random.chance(0.05);
+    const amount = this.#amount + (dear ? 10 * OPENING_BALANCE : 0);
+    const operation: Operation = {
+      key: `${this.#name}-${this.#amount}`,
+      kind,
+      user_id: this.#user_id,
+      amount,
+    };
+    const outcome = await this.#carryOut(operation, random.chance(ONCE));
+    record.add(operation, outcome);
+    if (outcome.kind === 'unknown') this.#uncertain = true;
+    if (outcome.kind !== 'done' || !outcome.paid) return;
+    this.#balance += kind === 'deposit' ? amount : -amount;
+    if (kind === 'order' && random.chance(0.2)) await this.#lookForLetter(outcome);
+  }
+
+  async #carryOut(operation: Operation, once: boolean): Promise<Outcome> {
+    const { kind, user_id, amount, key } = operation;
+    const [service, path, body]: [ServiceName, string, object] =
+      kind === 'order'
+        ? ['order-service', '/orders', { user_id, price: amount / 100 }]
+        : [
+            'billing-service',
+            `/accounts/${user_id}/${kind === 'deposit' ? 'deposit' : 'withdraw'}`,
+            { amount: amount / 100 },
+          ];
+    const deadline = performance.now() + GIVE_UP_MS;
+    let why = '';
+    let url: string | undefined;
+    let asked = 0;
+    for (;;) {
+      url = this.#options.instances.urlOf(service, url);
+      const at = performance.now();
+      const reply = await call(url, 'POST', path, body, key);
+      asked += 1;
+      const final = reply.status === 200 || reply.status === 201;
+      this.#options.onAttempt({ at, ok: final || reply.status === 202, user_id, final });
+      if (final) {
+        const { id, status, message, withdrawn = true } = reply.body;
+        return { kind: 'done', paid: kind === 'order' ? status === 'confirmed' : withdrawn, id, message };
+      }
+      why = reply.status === 0 ? reply.body.code : `${reply.status} ${reply.body.code ?? ''}`;
+      const refused = NOTHING_DONE.has(reply.body.code);
+      if (!refused && ![0, 202, 503].includes(reply.status)) {
+        this.#options.onViolation(`${JSON.stringify(operation)} was answered ${why}`);
+      }
+      if (once && refused && asked === 1) return { kind: 'refused', code: reply.body.code };
+      if (once || performance.now() > deadline) return { kind: 'unknown', why };
+      await delay(this.#options.random.integer(20, 200));
+    }
+  }
+
+  /** Read-your-writes: the letter of an order that was answered is there, at any instance. */
+  async #lookForLetter({ id, message }: { id?: number; message?: string | null }): Promise<void> {
+    const path = `/notifications?user_id=${this.#user_id}&order=desc&limit=50`;
+    const reply = await this.#read('notification-service', path);
+    if (!reply) return;
+    const letter = reply.items.find((item: { order_id: number }) => item.order_id === id);
+    if (letter?.body !== message)
+      this.#options.onViolation(`order ${id} was answered, but its letter is not there`);
+  }
+
+  async #lookAtBalance(): Promise<void> {
+    const account = await this.#read('billing-service', `/accounts/${this.#user_id}`);
+    if (!account || this.#uncertain) return;
+    const balance = Math.round(account.balance * 100);
+    if (balance !== this.#balance) {
+      this.#options.onViolation(`user ${this.#user_id} should hold ${this.#balance}, but holds ${balance}`);
+    }
+  }
+
+  // biome-ignore lint/suspicious/noExplicitAny: the body is what the route says
+  async #read(service: ServiceName, path: string): Promise<any> {
+    const deadline = performance.now() + GIVE_UP_MS;
+    while (performance.now() < deadline) {
+      const reply = await call(this.#options.instances.urlOf(service), 'GET', path);
+      if (reply.status === 200) return reply.body;
+      if (reply.status !== 0 && reply.status !== 503) {
+        this.#options.onViolation(`GET ${path} was answered ${reply.status}`);
+        return undefined;
+      }
+      await delay(this.#options.random.integer(20, 200));
+    }
+    return undefined;
+  }
+
+  // biome-ignore lint/suspicious/noExplicitAny: the body is what the route says
+  async #insist(service: ServiceName, path: string, body: object, key: string): Promise<any> {
+    let why = '';
+    for (let tries = 0; tries < 100; tries += 1) {
+      const reply = await call(this.#options.instances.urlOf(service), 'POST', path, body, key);
+      if (reply.status === 200 || reply.status === 201) return reply.body;
+      why = `${reply.status} ${reply.body.code}`;
+      await delay(100);
+    }
+    throw new Error(`POST ${path} is answered ${why} only`);
+  }
+}
+
+/** Status 0: there was no answer; the code says why. */
+async function call(url: string, method: string, path: string, body?: object, key?: string) {
+  try {
+    const response = await fetch(`${url}${path}`, {
+      method,
+      headers: {
+        ...(body ? { 'content-type': 'application/json' } : {}),
+        ...(key ? { 'idempotency-key': key } : {}),
+      },
+      ...(body ? { body: JSON.stringify(body) } : {}),
+      signal: AbortSignal.timeout(CALL_MS_MAX),
+    });
+    // biome-ignore lint/suspicious/noExplicitAny: the body is what the route says
+    return { status: response.status, body: (await response.json()) as any };
+  } catch (error) {
+    const { cause, name } = error as { cause?: { code?: string }; name: string };
+    return { status: 0, body: { code: cause?.code ?? name } };
+  }
+}

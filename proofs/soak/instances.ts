@@ -1,0 +1,99 @@
+/** The installation under test: processes that are killed and started again, on a PostgreSQL that is too. */
+import { SERVICES, type ServiceName } from '@stream-processing/contracts/names.ts';
+import { settingOf } from '@stream-processing/runtime/config.ts';
+import { type Program, startProgram } from '../../bench/program.ts';
+import type { Random } from '../random.ts';
+
+/** `apart`: two processes of each service. `together`: one process with all four, as `npm start` runs them. */
+export type Layout = 'apart' | 'together';
+
+const INSTANCES: Record<Layout, number> = { apart: 2, together: 1 };
+
+export interface InstancesOptions {
+  layout: Layout;
+  databaseUrl: string;
+  folder: string;
+  random: Random;
+  signal: AbortSignal;
+}
+
+/** One process, over all its lives; its ports stay the same. */
+export class Instance {
+  readonly name: string;
+  readonly #options: InstancesOptions;
+  readonly #service: ServiceName | undefined;
+  #program: Program | undefined;
+  /** By service, as far as this process runs them. */
+  urls: Partial<Record<ServiceName, string>> = {};
+
+  constructor(options: InstancesOptions, service: ServiceName | undefined, number: number) {
+    this.#options = options;
+    this.#service = service;
+    this.name = `${service ?? 'all services'} no. ${number}`;
+  }
+
+  get pid(): number {
+    return this.#program!.pid;
+  }
+
+  /** Ready again, at the addresses of its first life. */
+  async start(): Promise<void> {
+    const { databaseUrl, folder, signal } = this.#options;
+    const env: NodeJS.ProcessEnv = {
+      ...process.env,
+      HOST: '127.0.0.1',
+      LOG_LEVEL: 'warn',
+      DATABASE_URL: databaseUrl,
+    };
+    for (const service of SERVICES) {
+      const url = this.urls[service];
+      env[settingOf(service, 'PORT')] = url ? new URL(url).port : '0';
+      env[settingOf(service, 'DATABASE_URL')] = '';
+    }
+    const file = this.#service ? `services/${this.#service}/main.ts` : 'everything.ts';
+    const ready = this.#service ? / ready$/ : /is ready$/;
+    this.#program = await startProgram({ file, env, ready, folder, signal });
+    for (const service of this.#service ? [this.#service] : SERVICES) {
+      const line = this.#program.lines.find((text) => text.startsWith(service));
+      this.urls[service] = /http:\/\/[^\s]+/.exec(line ?? '')![0];
+    }
+  }
+
+  /** Sends a signal; `SIGKILL` and `SIGTERM` resolve when the process has ended. */
+  async send(signal: 'SIGKILL' | 'SIGTERM' | 'SIGSTOP' | 'SIGCONT'): Promise<void> {
+    process.kill(this.pid, signal);
+    if (signal === 'SIGKILL' || signal === 'SIGTERM') await this.#program!.ended;
+  }
+
+  async stop(): Promise<void> {
+    await this.#program?.stop();
+  }
+}
+
+export class Instances {
+  readonly all: Instance[];
+  readonly #random: Random;
+
+  constructor(options: InstancesOptions) {
+    this.#random = options.random;
+    const services = options.layout === 'apart' ? SERVICES : [undefined];
+    this.all = services.flatMap((service) =>
+      Array.from({ length: INSTANCES[options.layout] }, (_, i) => new Instance(options, service, i + 1)),
+    );
+  }
+
+  /** Some instance's address of a service; a different one from `not` where there is one. */
+  urlOf(service: ServiceName, not?: string): string {
+    const urls = this.all.flatMap((instance) => instance.urls[service] ?? []);
+    const others = urls.filter((url) => url !== not);
+    return this.#random.pick(others.length > 0 ? others : urls);
+  }
+
+  async start(): Promise<void> {
+    await Promise.all(this.all.map((instance) => instance.start()));
+  }
+
+  async stop(): Promise<void> {
+    await Promise.all(this.all.map((instance) => instance.stop()));
+  }
+}

@@ -1,0 +1,214 @@
+/**
+ * `npm run soak`: an installation of real processes under load, while its parts are killed, paused and cut off again and
+ * again; then rest, an audit, and a comparison with what the callers were told. Exit code 1 on any violation, or where too
+ * few requests succeeded for the run to say anything.
+ */
+import { chmod, mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+import { SERVICES, type ServiceName } from '@stream-processing/contracts/names.ts';
+import { connect, type Sql } from '@stream-processing/runtime/sql.ts';
+import { type EmbeddedPostgres, startEmbeddedPostgres } from '../../embedded/postgres.ts';
+import { audit, withLooks } from '../audit/audit.ts';
+import { compare } from '../compare.ts';
+import { Random } from '../random.ts';
+import { ClientRecord } from '../record.ts';
+import { type Attempt, Caller } from './callers.ts';
+import { commit, draw, FAULTS, type Fault } from './faults.ts';
+import { Instances } from './instances.ts';
+import { type Options, readOptions, USAGE, UsageError } from './options.ts';
+import { Watch } from './watch.ts';
+
+/** Between the end of one fault and the next one. */
+const QUIET_MS = [500, 4000] as const;
+const REST_MS_MAX = 60_000;
+/** Of the first attempts outside of faults and their recovery. */
+const SUCCESS_MIN = 0.95;
+const VIOLATIONS_SHOWN = 20;
+
+process.exitCode = await main(process.argv.slice(2));
+
+async function main(args: string[]): Promise<number> {
+  try {
+    const options = readOptions(args);
+    if (!options) {
+      console.log(USAGE);
+      return 0;
+    }
+    const interrupted = new AbortController();
+    for (const name of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(name, () => interrupted.abort());
+    return await withPostgres((postgres, folder) =>
+      soak(postgres, folder, { ...options, signal: interrupted.signal }),
+    );
+  } catch (error) {
+    if (!(error instanceof UsageError)) throw error;
+    console.error(`${error.message}\nnpm run soak -- --help tells what there is`);
+    return 2;
+  }
+}
+
+interface SoakOptions extends Options {
+  signal: AbortSignal;
+}
+
+async function soak(
+  postgres: EmbeddedPostgres,
+  folder: string,
+  { signal, ...options }: SoakOptions,
+): Promise<number> {
+  const { minutes, callers: count, seed, layout, faults } = options;
+  const random = new Random(seed);
+  const progress = (text: string) => console.error(`${new Date().toISOString().slice(11, 19)} ${text}`);
+  const instances = new Instances({
+    layout,
+    databaseUrl: postgres.url,
+    folder,
+    random: new Random(seed + 1),
+    signal,
+  });
+  const record = new ClientRecord();
+  const violations: string[] = [];
+  const onViolation = (what: string) => {
+    violations.push(what);
+    progress(`VIOLATION ${what}`);
+  };
+  const watch = new Watch();
+  const ending = new AbortController();
+  signal.addEventListener('abort', () => ending.abort());
+  try {
+    await instances.start();
+    progress(`${instances.all.length} processes are ready; seed ${seed}`);
+    const callers = Array.from({ length: count }, (_, i) => {
+      const onAttempt = (attempt: Attempt) => watch.see(attempt);
+      const options = {
+        instances,
+        record,
+        random: new Random(seed + 2 + i),
+        signal: ending.signal,
+        onAttempt,
+        onViolation,
+      };
+      return new Caller(options, `caller-${i + 1}`);
+    });
+    await Promise.all(callers.map((caller) => caller.open()));
+    watch.expect(callers.map((caller) => caller.user_id));
+    const running = Promise.all(callers.map((caller) => caller.run()));
+    const targets = { instances, postgres, admin: () => adminOf(postgres.url), random };
+    const done = await harass(minutes * 60_000, { targets, faults, watch, progress, signal });
+    ending.abort();
+    await running;
+    signal.throwIfAborted();
+    progress('at rest');
+    await untilRest(postgres.url);
+    violations.push(...(await withLooks(urlsOf(postgres.url), (looks) => compare(looks, record))));
+    violations.push(...(await auditAll(postgres.url)));
+    return report({ record, watch, done, violations, options });
+  } finally {
+    await instances.stop();
+  }
+}
+
+/** One fault after another until the time is up; answers how many there were of each. */
+async function harass(
+  ms: number,
+  options: {
+    targets: Parameters<typeof commit>[1];
+    faults: Fault[];
+    watch: Watch;
+    progress: (text: string) => void;
+    signal: AbortSignal;
+  },
+): Promise<Map<Fault, number>> {
+  const { targets, faults, watch, progress, signal } = options;
+  const done = new Map<Fault, number>();
+  const end = performance.now() + ms;
+  while (performance.now() < end) {
+    await delay(targets.random.integer(...QUIET_MS), undefined, { signal });
+    const fault = draw(targets.random, faults);
+    watch.begin(fault);
+    await commit(fault, targets);
+    const ms = await watch.recovered(signal);
+    done.set(fault, (done.get(fault) ?? 0) + 1);
+    progress(`${FAULTS[fault]}; recovered after ${ms.toFixed(0)} ms`);
+  }
+  return done;
+}
+
+/** Nothing pending, nothing unapplied. */
+async function untilRest(url: string): Promise<void> {
+  const deadline = performance.now() + REST_MS_MAX;
+  for (;;) {
+    const left = await withLooks(urlsOf(url), (looks) => audit(looks, { atRest: true, only: 'atRest' }));
+    if (left.length === 0) return;
+    // The audit that follows tells what is left.
+    if (performance.now() > deadline) return;
+    await delay(200);
+  }
+}
+
+async function auditAll(url: string): Promise<string[]> {
+  const broken = await withLooks(urlsOf(url), (looks) => audit(looks, { atRest: true }));
+  return broken.map(
+    ({ invariant, finding }) =>
+      `not so: ${invariant.name}: ${JSON.stringify(finding.offences.slice(0, 3), (_, v) => (typeof v === 'bigint' ? String(v) : v))}`,
+  );
+}
+
+function report(run: {
+  record: ClientRecord;
+  watch: Watch;
+  done: Map<Fault, number>;
+  violations: string[];
+  options: Options;
+}): number {
+  const { record, watch, done, violations, options } = run;
+  const { minutes, layout, seed } = options;
+  const orders = record.entries.filter(({ operation }) => operation.kind === 'order').length;
+  const faults = [...done].map(([fault, times]) => `${fault} ${times}`).join(', ');
+  const { success, recoveries } = watch.summary();
+  console.log(`soak of ${minutes} min, ${layout}, seed ${seed}`);
+  console.log(`operations: ${record.entries.length}, of them orders: ${orders}`);
+  console.log(
+    `outcomes: ${record.count('done')} done, ${record.count('refused')} refused, ${record.count('unknown')} unknown`,
+  );
+  console.log(`faults: ${faults}`);
+  console.log(
+    `recovery: p50 ${recoveries.p50.toFixed(0)} ms, p99 ${recoveries.p99.toFixed(0)} ms, most ${recoveries.max.toFixed(0)} ms`,
+  );
+  console.log(`success at the first attempt outside of faults: ${(success * 100).toFixed(2)} %`);
+  console.log(`violations: ${violations.length}`);
+  for (const what of violations.slice(0, VIOLATIONS_SHOWN)) console.log(`  ${what}`);
+  if (violations.length > 0) return 1;
+  if (success < SUCCESS_MIN) {
+    console.log(`inconclusive: less than ${SUCCESS_MIN * 100} % succeeded`);
+    return 1;
+  }
+  return 0;
+}
+
+function urlsOf(url: string): Record<ServiceName, string> {
+  return Object.fromEntries(SERVICES.map((service) => [service, url])) as Record<ServiceName, string>;
+}
+
+function adminOf(url: string): Sql {
+  return connect(url, { max: 1, name: 'soak', schema: 'public' });
+}
+
+async function withPostgres(
+  work: (postgres: EmbeddedPostgres, folder: string) => Promise<number>,
+): Promise<number> {
+  const folder = await mkdtemp(path.join(tmpdir(), 'stream-processing-soak-'));
+  // For the account that PostgreSQL runs as.
+  await chmod(folder, 0o711);
+  try {
+    const postgres = await startEmbeddedPostgres({ dataDir: path.join(folder, 'data') });
+    try {
+      return await work(postgres, folder);
+    } finally {
+      await postgres.stop();
+    }
+  } finally {
+    await rm(folder, { recursive: true, force: true });
+  }
+}

@@ -1,0 +1,71 @@
+import { parseArgs } from 'node:util';
+import { FAULTS, type Fault } from './faults.ts';
+import type { Layout } from './instances.ts';
+
+export interface Options {
+  minutes: number;
+  layout: Layout;
+  callers: number;
+  faults: Fault[];
+  seed: number;
+}
+
+export const USAGE = `npm run soak -- [--minutes M] [--layout apart|together] [--callers N] [--faults F,…] [--seed S]
+
+  --minutes M   length of the load (2)
+  --layout L    apart: two processes of each service; together: one process with all four, as npm start runs it (apart)
+  --callers N   each with a user of its own and one request at a time (24)
+  --faults F,…  only these; all are:
+${Object.entries(FAULTS)
+  .map(([fault, what]) => `                ${fault.padEnd(8)} ${what}`)
+  .join('\n')}
+  --seed S      of the faults and the callers' choices; processes and networks do not repeat themselves by it
+
+Everything runs in a temporary folder, on free ports of the loopback interface, and is removed in the end.
+`;
+
+export class UsageError extends Error {}
+
+/** undefined: help was asked for. Throws a UsageError that names the option. */
+export function readOptions(args: string[]): Options | undefined {
+  const { values } = parse(args);
+  if (values.help) return undefined;
+  const faults = values.faults.split(',');
+  const unknown = faults.find((fault) => !(fault in FAULTS));
+  if (unknown !== undefined)
+    throw new UsageError(`--faults: ${unknown} is none of ${Object.keys(FAULTS).join(', ')}`);
+  if (values.layout !== 'apart' && values.layout !== 'together')
+    throw new UsageError(`--layout: ${values.layout} is neither apart nor together`);
+  return {
+    minutes: number('--minutes', values.minutes),
+    layout: values.layout,
+    callers: Math.ceil(number('--callers', values.callers)),
+    faults: faults as Fault[],
+    seed: Math.floor(number('--seed', values.seed)),
+  };
+}
+
+function parse(args: string[]) {
+  try {
+    return parseArgs({
+      args,
+      options: {
+        minutes: { type: 'string', default: '2' },
+        layout: { type: 'string', default: 'apart' },
+        callers: { type: 'string', default: '24' },
+        faults: { type: 'string', default: Object.keys(FAULTS).join() },
+        seed: { type: 'string', default: String(1 + (Date.now() % 1_000_000)) },
+        help: { type: 'boolean', default: false },
+      },
+    });
+  } catch (error) {
+    throw new UsageError((error as Error).message);
+  }
+}
+
+function number(name: string, text: string): number {
+  const value = Number(text);
+  if (!(value > 0) || !Number.isFinite(value))
+    throw new UsageError(`${name}: ${text} is not a number above 0`);
+  return value;
+}
