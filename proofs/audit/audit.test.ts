@@ -1,6 +1,7 @@
 import { SERVICES } from '@stream-processing/contracts/names.ts';
 import { schemaOf, type Tx } from '@stream-processing/runtime/sql.ts';
-import { beforeAll, expect, test } from 'vitest';
+import { beforeAll, expect, inject, test } from 'vitest';
+import { run } from '../../test/processes.ts';
 import { shareInstallation } from '../../test/shared-installation.ts';
 import { audit, INVARIANTS } from './audit.ts';
 import type { Looks } from './invariant.ts';
@@ -142,6 +143,23 @@ test.each(DAMAGES)('finds the damage: %s', async (damage, invariant) => {
 test('every invariant is broken by some damage', () => {
   const found = INVARIANTS.filter(({ name }) => DAMAGES.some(([, part]) => name.includes(part)));
   expect(found.map(({ name }) => name)).toEqual(INVARIANTS.map(({ name }) => name));
+});
+
+test('npm run audit says which invariants hold, and exits with 1 where one does not', async () => {
+  const [row] = await shared.sql<{ name: string }[]>`select current_database() as name`;
+  const url = new URL(inject('postgresUrl'));
+  url.pathname = `/${row!.name}`;
+  const auditing = () => run('proofs/audit/main.ts', { DATABASE_URL: url.href });
+  const sound = auditing();
+  expect(await sound.ended).toBe(0);
+  expect(sound.output()).toMatch(/^holds {3}all balances sum to zero \(\d+ accounts\)$/m);
+  await shared.sql`update billing_service.accounts set balance = balance + 1 where id = 1`;
+  const damaged = auditing();
+  expect(await damaged.ended).toBe(1);
+  expect(damaged.output()).toMatch(
+    /^BROKEN {2}all balances sum to zero \(\d+ accounts\)\n {10}\{"sum":"1"\}$/m,
+  );
+  await shared.sql`update billing_service.accounts set balance = balance - 1 where id = 1`;
 });
 
 test('what holds only at rest is not looked at while something may be under way', async () => {

@@ -1,0 +1,35 @@
+import type { LogEvent, LogReader } from '@stream-processing/runtime/log.ts';
+import type { World } from './world.ts';
+
+const LATE_MS = 400;
+
+/**
+ * A log whose deliveries are late, repeated, out of order or left out, as the seed says. Out of order or with a gap a
+ * consumer must stop loudly and ask again; repeated it must drop what it has.
+ */
+export function deliver(log: LogReader, { clock, faults, random }: World): LogReader {
+  return {
+    ...log,
+    async read(partition, after, max) {
+      if (faults.strikes('delay')) await clock.sleep(random.integer(1, LATE_MS));
+      if (faults.strikes('drop')) return [];
+      const again = faults.strikes('duplicate');
+      const events = await log.read(
+        partition,
+        again ? Math.max(0, after - random.integer(1, 3)) : after,
+        max,
+      );
+      if (events.length > 1 && faults.strikes('reorder')) return shuffled(events, () => random.next());
+      return events;
+    },
+  };
+}
+
+function shuffled(events: LogEvent[], next: () => number): LogEvent[] {
+  const result = [...events];
+  for (let i = result.length - 1; i > 0; i -= 1) {
+    const j = Math.floor(next() * (i + 1));
+    [result[i], result[j]] = [result[j]!, result[i]!];
+  }
+  return result;
+}

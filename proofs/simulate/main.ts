@@ -1,0 +1,93 @@
+/**
+ * `npm run simulate`: plays many seeds of a simulated installation, each with other faults and another interleaving, and
+ * checks every promise after each. Exit code 1 where one was broken, or where some fault never occurred.
+ */
+import { availableParallelism } from 'node:os';
+import { parseArgs } from 'node:util';
+import { Worker } from 'node:worker_threads';
+import type { Job, Message } from './worker.ts';
+
+const USAGE = `npm run simulate -- [--seeds N] [--seed S] [--workers W] [--trace]
+
+  --seeds N    how many (1000), from S on
+  --seed S     the first one (1)
+  --workers W  threads (as many as cores)
+  --trace      prints what happened, of a single seed
+`;
+/** So many seeds at least show every fault; fewer need not. */
+const COVERING = 1000;
+const FAILURES_MAX = 5;
+const TELL_MS = 10_000;
+
+process.exitCode = await main(process.argv.slice(2));
+
+async function main(args: string[]): Promise<number> {
+  const { values } = parseArgs({
+    args,
+    options: {
+      seeds: { type: 'string' },
+      seed: { type: 'string', default: '1' },
+      workers: { type: 'string', default: String(availableParallelism()) },
+      trace: { type: 'boolean', default: false },
+      help: { type: 'boolean', default: false },
+    },
+  });
+  if (values.help) {
+    console.log(USAGE);
+    return 0;
+  }
+  const seeds = Number(values.seeds ?? (values.trace ? 1 : 1000));
+  const [first, workers] = [Number(values.seed), Number(values.workers)];
+  if (![seeds, first, workers].every((number) => Number.isInteger(number) && number > 0)) {
+    console.error('npm run simulate -- --help tells what there is');
+    return 2;
+  }
+  return simulate({ first, seeds, workers: Math.min(workers, seeds), trace: values.trace });
+}
+
+async function simulate({
+  first,
+  seeds,
+  workers,
+  trace,
+}: {
+  first: number;
+  seeds: number;
+  workers: number;
+  trace: boolean;
+}) {
+  const began = performance.now();
+  const counts: Record<string, number> = {};
+  let played = 0;
+  let failed = 0;
+  let told = began;
+  const threads = Array.from({ length: workers }, (_, i) => {
+    const job: Job = { first: first + i, step: workers, end: first + seeds, trace };
+    const worker = new Worker(new URL('./worker.ts', import.meta.url), { workerData: job });
+    worker.on('message', ({ seed, hash, counts: some, failure, trace: lines }: Message) => {
+      played += 1;
+      for (const [what, count] of Object.entries(some)) counts[what] = (counts[what] ?? 0) + count;
+      if (lines) console.log(lines.join('\n'));
+      if (trace || seeds === 1) console.log(`seed ${seed}: trace ${hash}`);
+      if (failure) {
+        failed += 1;
+        if (failed <= FAILURES_MAX) console.log(failure);
+      }
+      if (performance.now() - told < TELL_MS) return;
+      told = performance.now();
+      console.error(`${played} of ${seeds} seeds, ${failed} failed`);
+    });
+    return new Promise<void>((resolve, reject) => {
+      worker.on('error', reject);
+      worker.on('exit', () => resolve());
+    });
+  });
+  await Promise.all(threads);
+  const seconds = (performance.now() - began) / 1000;
+  for (const [what, count] of Object.entries(counts).sort(([a], [b]) => (a < b ? -1 : 1)))
+    console.log(`${String(count).padStart(9)}  ${what}`);
+  const missing = seeds < COVERING ? [] : Object.keys(counts).filter((what) => counts[what] === 0);
+  for (const what of missing) console.log(`never happened: ${what}`);
+  console.log(`${played} seeds in ${seconds.toFixed(0)} s, ${failed} with violations`);
+  return played === seeds && failed === 0 && missing.length === 0 ? 0 : 1;
+}

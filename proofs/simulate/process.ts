@@ -1,0 +1,196 @@
+/** A simulated process: some services, wired as service.ts wires them, on a simulated database and network. */
+import type { ServiceName } from '@stream-processing/contracts/names.ts';
+import { type Announcement, Announcer, Bus } from '@stream-processing/runtime/announcements.ts';
+import { Chain } from '@stream-processing/runtime/chain.ts';
+import { coalesce } from '@stream-processing/runtime/coalesce.ts';
+import { createCursors, readCursors } from '@stream-processing/runtime/cursors.ts';
+import type { Room, ServiceDefinition } from '@stream-processing/runtime/definition.ts';
+import { type LogReader, partitionOf } from '@stream-processing/runtime/log.ts';
+import { postgresLog } from '@stream-processing/runtime/log-postgres.ts';
+import { Pipeline } from '@stream-processing/runtime/pipeline.ts';
+import { Processor } from '@stream-processing/runtime/processor.ts';
+import { Progress } from '@stream-processing/runtime/progress.ts';
+import { schemaOf } from '@stream-processing/runtime/sql.ts';
+import type { Owner } from './database.ts';
+import { deliver } from './delivery.ts';
+import { Routes } from './routes.ts';
+import type { World } from './world.ts';
+
+// biome-ignore lint/suspicious/noExplicitAny: services of different kinds have no state or commands in common
+export type AnyDefinition = ServiceDefinition<any, any, any>;
+
+const logger = { isLevelEnabled: () => false, warn() {}, error() {}, debug() {} } as unknown as Room<
+  never,
+  never,
+  never
+>['logger'];
+/** As leases are looked at. */
+const LEASE_MS = 1000;
+/** Rarer than in earnest: most of a seed's time would go into looks that find nothing. */
+const POLL_MS = 20_000;
+
+/** What other processes hear goes through the world's network, not through PostgreSQL. */
+class SimulatedBus extends Bus {
+  override isHeardElsewhere(): boolean {
+    return false;
+  }
+}
+
+interface Running {
+  definition: AnyDefinition;
+  routes: Routes;
+  /** Begins to apply events of this partition. */
+  work(partition: number): void;
+}
+
+export class SimulatedProcess implements Owner {
+  readonly name: string;
+  readonly services = new Map<ServiceName, Running>();
+  readonly #world: World;
+  readonly #bus = new SimulatedBus();
+  readonly #stopping = new AbortController();
+  #alive = true;
+  #awake: Promise<void> = Promise.resolve();
+  #dead!: () => void;
+  /** Resolves when it dies. */
+  readonly death = new Promise<void>((resolve) => {
+    this.#dead = resolve;
+  });
+
+  private constructor(world: World, name: string) {
+    this.#world = world;
+    this.name = name;
+  }
+
+  /** `begun` gets it before it is ready: it can die on the way there. */
+  static async start(
+    world: World,
+    name: string,
+    definitions: AnyDefinition[],
+    begun: (process: SimulatedProcess) => void,
+  ): Promise<void> {
+    const started = new SimulatedProcess(world, name);
+    begun(started);
+    const chain =
+      definitions.length > 1
+        ? new Chain({
+            sql: world.database.sqlFor(started, 'pg_catalog'),
+            isShared: () => world.isShared(started),
+          })
+        : undefined;
+    for (const definition of definitions) await started.#open(definition, chain);
+  }
+
+  get alive(): boolean {
+    return this.#alive;
+  }
+
+  awake(): Promise<void> {
+    return this.#awake;
+  }
+
+  /** Stands still: nothing that it begins with the database or the network goes on before that. */
+  pause(ms: number): void {
+    this.#awake = this.#world.clock.sleep(ms);
+  }
+
+  die(): void {
+    if (!this.#alive) return;
+    this.#alive = false;
+    this.#dead();
+    void this.#world.buried(this);
+  }
+
+  /** What another process announces. */
+  async hear(service: ServiceName, news: Announcement[]): Promise<void> {
+    await this.#awake;
+    if (this.#alive) this.#bus.emit(service, news, 'elsewhere');
+  }
+
+  async #open(definition: AnyDefinition, chain: Chain | undefined): Promise<void> {
+    const { database, partitions, currency } = this.#world;
+    const { name, follows } = definition;
+    const sql = database.sqlFor(this, schemaOf(name));
+    await createCursors(sql, follows, partitions);
+    const bus = this.#bus;
+    bus.on(name, (news, where) => where === 'here' && this.#world.announce(this, name, news));
+    const announcer = new Announcer(name, sql, bus);
+    const logs = new Map<ServiceName, LogReader>(
+      follows.map((source) => {
+        const options = {
+          sql: database.sqlFor(this, schemaOf(source)),
+          service: source,
+          bus,
+          pollMs: POLL_MS,
+        };
+        return [source, deliver(postgresLog(options), this.#world)];
+      }),
+    );
+    const progress = new Progress(name, sql, bus, logs);
+    const listeners: ((decisions: unknown[]) => void)[] = [];
+    // biome-ignore lint/suspicious/noExplicitAny: as above
+    const pipeline = new Pipeline<any, any, any>({
+      sql: database.sqlFor(this, schemaOf(name)),
+      service: name,
+      schema: schemaOf(name),
+      partitions,
+      chain,
+      work: definition.work({ partitions, currency }),
+      announce: (committed) => announcer.announce(committed),
+      onCommit: ({ decisions }) => listeners.forEach((listen) => void listen(decisions)),
+    });
+    const cursors = coalesce(async (keys: { source: ServiceName; partition: number }[]) => {
+      const all = await readCursors(sql);
+      return keys.map((k) => all.find((c) => c.source === k.source && c.partition === k.partition)!.position);
+    });
+    // biome-ignore lint/suspicious/noExplicitAny: as above
+    const processors = new Map<string, Processor<any>>();
+    const work = (partition: number) => {
+      for (const [source, log] of logs) {
+        const key = `${source} ${partition}`;
+        if (processors.has(key)) continue;
+        const processor = new Processor({
+          source,
+          partition,
+          log,
+          toCommand: definition.inbox,
+          submit: (commands, cursor) => pipeline.submitEvents(commands, cursor),
+          position: () => cursors({ source, partition }),
+          fresh: () => progress.fresh(partition, { except: source }),
+          onState: (state) => state === 'stopped' && this.#world.count('stopped partition'),
+          onConflict: () => {
+            this.#world.count('conflict');
+            processors.delete(key);
+            // Whoever owns the partition looks again with the next lease.
+            void this.#world.clock
+              .sleep(LEASE_MS)
+              .then(() => this.#world.owns(this, name, partition) && work(partition));
+          },
+          logger,
+        });
+        processors.set(key, processor);
+        void processor.run(this.#stopping.signal);
+      }
+    };
+    chain?.join({
+      service: name,
+      pipeline,
+      follows,
+      processor: (source, partition) => processors.get(`${source} ${partition}`),
+    });
+    const routes = new Routes();
+    // biome-ignore lint/suspicious/noExplicitAny: as above
+    const room: Room<any, any, any> = {
+      pipeline,
+      sql,
+      currency,
+      logger,
+      metrics: { gauge() {} } as never,
+      freshFor: (user_id) => progress.fresh(partitionOf(user_id, partitions)),
+      onDecisions: (listener) => void listeners.push(listener),
+      onElsewhere: (listener) => void bus.on(name, (_news, where) => where === 'elsewhere' && listener()),
+    };
+    definition.routes(routes.app, room);
+    this.services.set(name, { definition, routes, work });
+  }
+}
