@@ -1,18 +1,21 @@
-/** Random choices that a seed repeats: mulberry32, by Tommy Ettinger (public domain), 32 bits of state. */
+/** Random choices that a seed repeats: xorshift with 32 bits of state (G. Marsaglia, "Xorshift RNGs", 2003). */
 export class Random {
   #state: number;
 
   constructor(seed: number) {
-    this.#state = seed >>> 0;
+    // Neighbouring seeds must not begin alike; zero would stay zero.
+    this.#state = Math.imul(seed, 0x9e37_79b1) || 1;
+    for (let i = 0; i < 8; i += 1) this.next();
   }
 
   /** From 0 up to, not including, 1. */
   next(): number {
-    this.#state = (this.#state + 0x6d2b79f5) >>> 0;
-    let t = this.#state;
-    t = Math.imul(t ^ (t >>> 15), t | 1);
-    t ^= t + Math.imul(t ^ (t >>> 7), t | 61);
-    return ((t ^ (t >>> 14)) >>> 0) / 2 ** 32;
+    let state = this.#state;
+    state ^= state << 13;
+    state ^= state >>> 17;
+    state ^= state << 5;
+    this.#state = state;
+    return (state >>> 0) / 2 ** 32;
   }
 
   /** A whole number from `min` to `max`. */
