@@ -33,6 +33,8 @@ export interface ChainOptions {
   sql: Sql;
   /** Does another process work for this service? Then its transactions should be short and in nobody's way. */
   isShared: (service: ServiceName) => boolean;
+  /** A transaction failed, for this reason; each service goes on by itself. */
+  onFailure: (error: unknown) => void;
 }
 
 /**
@@ -106,6 +108,7 @@ export class Chain {
       this.#failures = 0;
       for (const share of committed) this.#loop.afterwards(share.answers());
     } catch (error) {
+      this.#options.onFailure(error);
       this.#pause();
       for (const [pipeline, share] of shares) pipeline.takeBack(share, error);
     }

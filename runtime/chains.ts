@@ -1,3 +1,4 @@
+import type { Logger } from 'pino';
 import type { Bus } from './announcements.ts';
 import { Chain } from './chain.ts';
 import { connect } from './sql.ts';
@@ -9,9 +10,11 @@ const LOCK_MS_MAX = 250;
 export class Chains {
   readonly #byUrl = new Map<string, Chain>();
   readonly #bus: Bus;
+  readonly #logger: Logger;
 
-  constructor(bus: Bus) {
+  constructor(bus: Bus, logger: Logger) {
     this.#bus = bus;
+    this.#logger = logger;
   }
 
   on(url: string): Chain {
@@ -26,7 +29,12 @@ export class Chains {
       writes: true,
       lock_ms_max: LOCK_MS_MAX,
     });
-    const chain = new Chain({ sql, isShared: (service) => this.#bus.isHeardElsewhere(service) });
+    const chain = new Chain({
+      sql,
+      isShared: (service) => this.#bus.isHeardElsewhere(service),
+      onFailure: (error) =>
+        this.#logger.warn({ err: error }, 'a shared transaction failed, each service goes on by itself'),
+    });
     this.#byUrl.set(url, chain);
     return chain;
   }

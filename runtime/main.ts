@@ -25,7 +25,8 @@ export async function runAlone<State, Command, D extends Decision>(
 /** What the services of one process share. */
 export function createContext(config: Config): ServiceContext {
   const bus = new Bus();
-  return { config, bus, chains: new Chains(bus), logger: createLogger(config.logLevel) };
+  const logger = createLogger(config.logLevel);
+  return { config, bus, chains: new Chains(bus, logger), logger };
 }
 
 /** JSON lines on standard error; standard output is for people. */

@@ -22,7 +22,7 @@ export interface Links {
  * Commits the shares of one service, or of several, together:
  *
  *   load the state of every key concerned, locked → decide each command in turn, purely, in memory →
- *   save by set-based statements → move cursors → keep replies → append events → commit.
+ *   move cursors → save by set-based statements → keep replies → append events → commit.
  *
  * Whom `handOn` gives the events of one round loads and decides in the next, all before the first row is written. Answers
  * all shares that took part. Rejects when nothing of it was committed, and with `outcome_unknown` when that cannot be told.

@@ -1,10 +1,7 @@
-import { SERVICES } from '@stream-processing/contracts/names.ts';
-import { schemaOf, type Tx } from '@stream-processing/runtime/sql.ts';
 import { beforeAll, expect, inject, test } from 'vitest';
 import { run } from '../../test/processes.ts';
 import { shareInstallation } from '../../test/shared-installation.ts';
-import { audit, INVARIANTS } from './audit.ts';
-import type { Looks } from './invariant.ts';
+import { audit, INVARIANTS, looksOf } from './audit.ts';
 
 const shared = shareInstallation();
 
@@ -34,7 +31,10 @@ async function brokenBy(damage: string, atRest = true): Promise<string[]> {
   await shared.sql
     .begin(async (tx) => {
       if (damage) await tx.unsafe(damage);
-      const found = await audit(looksInto(tx), { atRest });
+      const found = await audit(
+        looksOf(() => tx),
+        { atRest },
+      );
       broken = found.map(({ invariant }) => invariant.name);
       throw undone;
     })
@@ -42,15 +42,16 @@ async function brokenBy(damage: string, atRest = true): Promise<string[]> {
   return broken;
 }
 
-function looksInto(tx: Tx): Looks {
-  return Object.fromEntries(SERVICES.map((service) => [service, tx.in(schemaOf(service))])) as Looks;
-}
-
 test('of a sound installation every invariant holds, and each looked at something', async () => {
   const looked: string[] = [];
   await shared.sql.begin(async (tx) => {
     const told = (_: unknown, finding: { looked: string }) => void looked.push(finding.looked);
-    expect(await audit(looksInto(tx), { atRest: true, told })).toEqual([]);
+    expect(
+      await audit(
+        looksOf(() => tx),
+        { atRest: true, told },
+      ),
+    ).toEqual([]);
   });
   expect(looked).toHaveLength(INVARIANTS.length);
   for (const what of looked) expect(what).toMatch(/^[1-9]/);

@@ -1,7 +1,7 @@
 import { SERVICES, type ServiceName } from '@stream-processing/contracts/names.ts';
 import { connect, type Sql, schemaOf, type Tx } from '@stream-processing/runtime/sql.ts';
 import { BILLING } from './billing.ts';
-import type { Finding, Invariant, Looks } from './invariant.ts';
+import { type Finding, type Invariant, type Looks, offenceText } from './invariant.ts';
 import { LOGS } from './logs.ts';
 import { ORDERS } from './orders.ts';
 import { REPLIES } from './replies.ts';
@@ -45,8 +45,7 @@ export async function withLooks<T>(
   const begin = async (urlsLeft: string[], txs: Map<string, Tx>): Promise<T> => {
     const [url, ...rest] = urlsLeft;
     if (url === undefined) {
-      const looks = SERVICES.map((service) => [service, txs.get(urls[service])!.in(schemaOf(service))]);
-      return work(Object.fromEntries(looks) as Looks);
+      return work(looksOf((service) => txs.get(urls[service])!));
     }
     return pools.get(url)!.begin(async (tx) => {
       // Whole tables are read, once: other plans than those of the services suit that.
@@ -67,4 +66,19 @@ export async function withLooks<T>(
   } finally {
     await Promise.all([...pools.values()].map((sql) => sql.end()));
   }
+}
+
+/** Each service's tables, by the transaction that sees them. */
+export function looksOf(txOf: (service: ServiceName) => Tx): Looks {
+  return Object.fromEntries(
+    SERVICES.map((service) => [service, txOf(service).in(schemaOf(service))]),
+  ) as Looks;
+}
+
+/** Of what `audit` found, a line each, with the first offences. */
+export function lines(broken: Awaited<ReturnType<typeof audit>>): string[] {
+  return broken.map(({ invariant, finding }) => {
+    const first = finding.offences.slice(0, 3).map(offenceText);
+    return `not so: ${invariant.name}: ${first.join(', ')}`;
+  });
 }

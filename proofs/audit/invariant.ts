@@ -30,6 +30,23 @@ export async function partitionsOf(tx: Tx): Promise<number> {
   return Number(row!.value);
 }
 
+/** Has `service` applied this event of the log of `source`? As its cursors say. */
+export async function appliedBy(
+  looks: Looks,
+  service: ServiceName,
+  source: ServiceName,
+): Promise<(event: { partition: number; position: bigint }) => boolean> {
+  const rows = await looks[service]<{ partition: number; position: bigint }[]>`
+    select partition, position from cursor where source = ${source}`;
+  const cursors = new Map(rows.map(({ partition, position }) => [partition, position]));
+  return ({ partition, position }) => position <= (cursors.get(partition) ?? 0n);
+}
+
+/** For people, and to tell one offence from another. */
+export function offenceText(offence: object): string {
+  return JSON.stringify(offence, (_key, value) => (typeof value === 'bigint' ? String(value) : value));
+}
+
 /** One query after another, each from where the one before ended; `after` undefined: from the beginning. */
 export async function* chunks<Row>(
   next: (after: Row | undefined, limit: number) => Promise<Row[]>,

@@ -9,7 +9,7 @@ import { readConfig } from '@stream-processing/runtime/config.ts';
 import { StartupError } from '@stream-processing/runtime/startup-error.ts';
 import { visitDatabases } from '../../embedded/databases.ts';
 import { audit, withLooks } from './audit.ts';
-import type { Finding, Invariant } from './invariant.ts';
+import { type Finding, type Invariant, offenceText } from './invariant.ts';
 
 const USAGE = `npm run audit -- [--at-rest] [--rows N]
 
@@ -82,7 +82,7 @@ async function report(
   for (const [{ name }, { looked: what, offences }] of looked) {
     if (offences.length > 0) broken += 1;
     console.log(`${offences.length === 0 ? 'holds ' : 'BROKEN'}  ${name} (${what})`);
-    for (const offence of offences.slice(0, rows)) console.log(`          ${text(offence)}`);
+    for (const offence of offences.slice(0, rows)) console.log(`          ${offenceText(offence)}`);
     if (offences.length > rows) console.log(`          … ${offences.length} rows in all`);
   }
   console.log(
@@ -94,10 +94,6 @@ async function report(
 /** What offended in the look before as well. */
 function still(now: Finding, before: Finding | undefined): Finding {
   if (!before) return now;
-  const known = new Set(before.offences.map(text));
-  return { ...now, offences: now.offences.filter((offence) => known.has(text(offence))) };
-}
-
-function text(offence: object): string {
-  return JSON.stringify(offence, (_key, value) => (typeof value === 'bigint' ? String(value) : value));
+  const known = new Set(before.offences.map(offenceText));
+  return { ...now, offences: now.offences.filter((offence) => known.has(offenceText(offence))) };
 }

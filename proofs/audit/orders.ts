@@ -1,8 +1,8 @@
 /** Orders, payments and letters, compared across the services by way of the logs: nothing here needs one database. */
 import { resultLetter } from '@stream-processing/contracts/letters.ts';
-import { LOCALES, type Locale, type ServiceName } from '@stream-processing/contracts/names.ts';
+import { LOCALES, type Locale } from '@stream-processing/contracts/names.ts';
 import type { Tx } from '@stream-processing/runtime/sql.ts';
-import { chunks, type Invariant, type Looks, OFFENCES_MAX } from './invariant.ts';
+import { appliedBy, chunks, type Invariant, OFFENCES_MAX } from './invariant.ts';
 
 interface Event {
   partition: number;
@@ -77,7 +77,7 @@ export const ORDERS: Invariant[] = [
     name: 'every order has the status that its debit or refusal gives it, and a message that says so',
     async look(looks) {
       const { 'billing-service': billing, 'order-service': orders } = looks;
-      const isApplied = await appliedBy(looks, 'order-service');
+      const isApplied = await appliedBy(looks, 'order-service', 'billing-service');
       const offences: object[] = [];
       let final = 0;
       for await (const events of eventsOf(billing)) {
@@ -104,7 +104,7 @@ export const ORDERS: Invariant[] = [
     name: 'every decided order has exactly one letter, which tells the truth in the words of its message',
     async look(looks) {
       const { 'billing-service': billing, 'notification-service': notifications } = looks;
-      const isApplied = await appliedBy(looks, 'notification-service');
+      const isApplied = await appliedBy(looks, 'notification-service', 'billing-service');
       const offences: object[] = [];
       let written = 0;
       for await (const events of eventsOf(billing)) {
@@ -190,12 +190,4 @@ function letterOf({ type, order_id, user_id, price, currency }: Event, locales: 
   if (!locale || !LOCALES.includes(locale)) return undefined;
   const paid = type === 'PaymentCompleted';
   return resultLetter(locale, { order_id: Number(order_id), price, currency, paid }).body;
-}
-
-/** Has `service` applied this event of billing's log? As its cursors say. */
-async function appliedBy(looks: Looks, service: ServiceName): Promise<(event: Event) => boolean> {
-  const rows = await looks[service]<{ partition: number; position: bigint }[]>`
-    select partition, position from cursor where source = 'billing-service'`;
-  const cursors = new Map(rows.map(({ partition, position }) => [partition, position]));
-  return ({ partition, position }) => position <= (cursors.get(partition) ?? 0n);
 }

@@ -1,6 +1,5 @@
-import type { ServiceName } from '@stream-processing/contracts/names.ts';
 import type { Tx } from '@stream-processing/runtime/sql.ts';
-import { chunks, type Invariant, type Looks } from './invariant.ts';
+import { appliedBy, chunks, type Invariant, type Looks } from './invariant.ts';
 
 interface Created {
   partition: number;
@@ -36,7 +35,7 @@ export const USERS: Invariant[] = [
       >`select count(*)::int as accounts from accounts where id > 0`;
       const { announced, offences } = await compare(
         looks['user-service'],
-        await appliedBy(looks, 'billing-service'),
+        await appliedBy(looks, 'billing-service', 'user-service'),
         (ids) => tx<Known[]>`select id, locale from accounts where id = any(${ids}::bigint[])`,
       );
       if (counted!.accounts !== announced)
@@ -51,7 +50,7 @@ export const USERS: Invariant[] = [
       const [counted] = await tx<{ users: number }[]>`select count(*)::int as users from known_users`;
       const { announced, offences } = await compare(
         looks['user-service'],
-        await appliedBy(looks, service),
+        await appliedBy(looks, service, 'user-service'),
         (ids) => tx<Known[]>`select id, locale from known_users where id = any(${ids}::bigint[])`,
       );
       if (counted!.users !== announced)
@@ -88,11 +87,4 @@ function announcements(tx: Tx): AsyncIterable<Created[]> {
       where (partition, position) > (${after?.partition ?? -1}::int, ${after?.position ?? 0n}::bigint)
       order by partition, position limit ${limit}`,
   );
-}
-
-async function appliedBy(looks: Looks, service: ServiceName): Promise<(event: Created) => boolean> {
-  const rows = await looks[service]<{ partition: number; position: bigint }[]>`
-    select partition, position from cursor where source = 'user-service'`;
-  const cursors = new Map(rows.map(({ partition, position }) => [partition, position]));
-  return ({ partition, position }) => position <= (cursors.get(partition) ?? 0n);
 }

@@ -37,7 +37,6 @@ class SimulatedBus extends Bus {
 }
 
 interface Running {
-  definition: AnyDefinition;
   routes: Routes;
   /** Begins to apply events of this partition. */
   work(partition: number): void;
@@ -76,6 +75,7 @@ export class SimulatedProcess implements Owner {
         ? new Chain({
             sql: world.database.sqlFor(started, 'pg_catalog'),
             isShared: () => world.isShared(started),
+            onFailure: () => world.count('chained transaction failed'),
           })
         : undefined;
     for (const definition of definitions) await started.#open(definition, chain);
@@ -191,6 +191,6 @@ export class SimulatedProcess implements Owner {
       onElsewhere: (listener) => void bus.on(name, (_news, where) => where === 'elsewhere' && listener()),
     };
     definition.routes(routes.app, room);
-    this.services.set(name, { definition, routes, work });
+    this.services.set(name, { routes, work });
   }
 }

@@ -2,12 +2,11 @@
 import { createHash, type Hash } from 'node:crypto';
 import { SERVICES, type ServiceName } from '@stream-processing/contracts/names.ts';
 import type { Announcement } from '@stream-processing/runtime/announcements.ts';
-import { schemaOf } from '@stream-processing/runtime/sql.ts';
 import { billingService } from '../../services/billing-service/service.ts';
 import { notificationService } from '../../services/notification-service/service.ts';
 import { orderService } from '../../services/order-service/service.ts';
 import { userService } from '../../services/user-service/service.ts';
-import { audit } from '../audit/audit.ts';
+import { audit, lines, looksOf } from '../audit/audit.ts';
 import type { Looks } from '../audit/invariant.ts';
 import { compare } from '../compare.ts';
 import { Random } from '../random.ts';
@@ -104,9 +103,7 @@ export class World {
     await this.#untilRest();
     await this.#look(async (looks) => {
       for (const what of await compare(looks, this.record)) this.violation(what);
-      for (const { invariant, finding } of await audit(looks, { atRest: true })) {
-        this.violation(`not so: ${invariant.name}: ${text(finding.offences.slice(0, 3))}`);
-      }
+      for (const what of lines(await audit(looks, { atRest: true }))) this.violation(what);
     });
     return {
       violations: this.#violations,
@@ -217,9 +214,7 @@ export class World {
   }
 
   #look<T>(work: (looks: Looks) => Promise<T>): Promise<T> {
-    return this.database.look((tx) =>
-      work(Object.fromEntries(SERVICES.map((service) => [service, tx.in(schemaOf(service))])) as Looks),
-    );
+    return this.database.look((tx) => work(looksOf(() => tx)));
   }
 
   /** Everything must come to rest by itself. */
@@ -236,7 +231,3 @@ export class World {
 }
 
 export class NoAnswer extends Error {}
-
-function text(value: unknown): string {
-  return JSON.stringify(value, (_key, inner) => (typeof inner === 'bigint' ? String(inner) : inner));
-}

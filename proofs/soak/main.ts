@@ -10,7 +10,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { SERVICES, type ServiceName } from '@stream-processing/contracts/names.ts';
 import { connect, type Sql } from '@stream-processing/runtime/sql.ts';
 import { type EmbeddedPostgres, startEmbeddedPostgres } from '../../embedded/postgres.ts';
-import { audit, withLooks } from '../audit/audit.ts';
+import { audit, lines, withLooks } from '../audit/audit.ts';
 import { compare } from '../compare.ts';
 import { Random } from '../random.ts';
 import { ClientRecord } from '../record.ts';
@@ -149,10 +149,7 @@ async function untilRest(url: string): Promise<void> {
 
 async function auditAll(url: string): Promise<string[]> {
   const broken = await withLooks(urlsOf(url), (looks) => audit(looks, { atRest: true }));
-  return broken.map(
-    ({ invariant, finding }) =>
-      `not so: ${invariant.name}: ${JSON.stringify(finding.offences.slice(0, 3), (_, v) => (typeof v === 'bigint' ? String(v) : v))}`,
-  );
+  return lines(broken);
 }
 
 function report(run: {
