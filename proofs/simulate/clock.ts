@@ -14,6 +14,8 @@ interface Timer {
   cancelled: boolean;
 }
 
+/** Several times the steps of the longest seeds seen. */
+const STEPS_MAX = 100_000;
 const EPOCH_MS = Date.UTC(2026, 0, 1);
 const timersPromises = createRequire(import.meta.url)('node:timers/promises') as {
   setTimeout: (ms: number, value?: unknown, options?: { signal?: AbortSignal }) => Promise<unknown>;
@@ -63,10 +65,13 @@ export class Clock {
     return new Promise((resolve) => this.after(ms, resolve));
   }
 
-  /** Runs until `done` holds; answers whether it did before there was nothing left to run or the time was up. */
+  /**
+   * Runs until `done` holds; answers whether it did before there was nothing left to run, the time was up, or so much had
+   * run that something turns in circles.
+   */
   async runUntil(done: () => boolean, ms_max: number): Promise<boolean> {
     const end = this.#now + ms_max;
-    for (;;) {
+    for (let step = 0; step < STEPS_MAX; step += 1) {
       // A real turn of the event loop: every promise that can go on has.
       await new Promise((resolve) => real.setImmediate(resolve));
       if (done()) return true;
@@ -75,6 +80,7 @@ export class Clock {
       this.#now = Math.max(this.#now, next.at);
       next.run();
     }
+    return false;
   }
 
   #take(): Timer | undefined {

@@ -100,11 +100,13 @@ export class World {
       this.violation('the callers are not answered in time');
     this.faults.stop();
     this.#quiet = true;
-    await this.#untilRest();
-    await this.#look(async (looks) => {
-      for (const what of await compare(looks, this.record)) this.violation(what);
-      for (const what of lines(await audit(looks, { atRest: true }))) this.violation(what);
-    });
+    const looking = (await this.#comesToRest()) || this.database.isIdle;
+    if (!looking) this.violation('a transaction never ends');
+    else
+      await this.#look(async (looks) => {
+        for (const what of await compare(looks, this.record)) this.violation(what);
+        for (const what of lines(await audit(looks, { atRest: true }))) this.violation(what);
+      });
     return {
       violations: this.#violations,
       trace: this.#trace,
@@ -218,15 +220,21 @@ export class World {
   }
 
   /** Everything must come to rest by itself. */
-  async #untilRest(): Promise<void> {
+  async #comesToRest(): Promise<boolean> {
     const deadline = this.clock.now + REST_MS_MAX;
     for (;;) {
       const next = this.clock.now + 2000;
-      await this.clock.runUntil(() => this.clock.now >= next && this.database.isIdle, REST_MS_MAX);
+      const idle = await this.clock.runUntil(
+        () => this.clock.now >= next && this.database.isIdle,
+        REST_MS_MAX,
+      );
+      if (!idle) break;
       const left = await this.#look((looks) => audit(looks, { atRest: true, only: 'atRest' }));
-      if (left.length === 0) return;
-      if (this.clock.now > deadline) return this.violation('it does not come to rest');
+      if (left.length === 0) return true;
+      if (this.clock.now > deadline) break;
     }
+    this.violation('it does not come to rest');
+    return false;
   }
 }
 
