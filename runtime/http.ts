@@ -1,4 +1,4 @@
-import type { IncomingMessage, ServerResponse } from 'node:http';
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import fastifySwagger from '@fastify/swagger';
 import fastifySwaggerUi from '@fastify/swagger-ui';
@@ -17,6 +17,7 @@ import type { Logger } from 'pino';
 import { parseExactly } from './json.ts';
 import type { Metrics } from './metrics.ts';
 import manifest from './package.json' with { type: 'json' };
+import { refuseInFrontOf } from './refusals.ts';
 import { isConnectionLoss } from './sql-errors.ts';
 import { traceFor, traceId } from './trace.ts';
 import { createValidatorCompiler, invalid } from './validation.ts';
@@ -57,6 +58,10 @@ export async function createHttp({
   full,
   ready,
 }: HttpOptions) {
+  const load = { inFlight: 0 };
+  const isTooMuch = ({ method, url }: IncomingMessage) =>
+    (method === 'POST' && full() && !stopping()) ||
+    (load.inFlight > IN_FLIGHT_MAX && !url!.startsWith('/health/'));
   const app: App = Fastify({
     loggerInstance: logger,
     logController: new LogController({ disableRequestLogging: true, requestIdLogLabel: 'request_id' }),
@@ -64,13 +69,19 @@ export async function createHttp({
     // A logger for each request cost 3 % of the time of an order: the few lines that speak of one name it themselves.
     childLoggerFactory: (parent) => parent,
     bodyLimit: BODY_MAX,
-    requestTimeout: REQUEST_MS_MAX,
     forceCloseConnections: 'idle',
     return503OnClosing: false,
     frameworkErrors: (error, request, reply) => sendProblem(asProblem(error), request, reply as FastifyReply),
     clientErrorHandler: refuseMalformedHttp,
-    // Node's own refusal has no body; `watchRequests` refuses instead.
-    http: { requireHostHeader: false },
+    serverFactory(handle, { keepAliveTimeout }) {
+      const listener = refuseInFrontOf(handle, isTooMuch, () => metrics.refusals.inc());
+      // Node's own refusal of a request without Host has no body; `watchRequests` refuses instead.
+      const server = createServer({ requireHostHeader: false }, (request, response) => {
+        newest.set(request.socket, { request, response });
+        listener(request, response);
+      });
+      return Object.assign(server, { keepAliveTimeout, requestTimeout: REQUEST_MS_MAX });
+    },
   }).withTypeProvider<TypeBoxTypeProvider>();
 
   app.removeAllContentTypeParsers();
@@ -89,7 +100,7 @@ export async function createHttp({
   );
   app.setNotFoundHandler((request, reply) => sendProblem(new Problem('route_not_found'), request, reply));
 
-  watchRequests(app, { logger, metrics, stopping, full });
+  watchRequests(app, load, { logger, metrics, stopping });
   await app.register(fastifySwagger, {
     openapi: { openapi: '3.1.0', info: { title: service, description, version: manifest.version } },
     transform: ({ schema, url }) => ({ schema: withOptionalDefaults(schema), url }),
@@ -140,43 +151,18 @@ function refuseOtherMethods(app: App, paths: Set<string>): void {
   }
 }
 
-const OVERLOADED = new Problem('overloaded');
-const OVERLOADED_BODY = JSON.stringify(OVERLOADED);
-
-/** Answered at once, past the rest of Fastify and before the body is read: refusals come by the thousand a second. */
-function refuse(request: FastifyRequest, reply: FastifyReply): void {
-  reply.hijack();
-  reply.raw
-    .writeHead(OVERLOADED.status, {
-      'content-type': 'application/problem+json',
-      'content-length': Buffer.byteLength(OVERLOADED_BODY),
-      'retry-after': String(OVERLOADED.retry_after),
-      'x-request-id': traceId(request.id),
-    })
-    .end(OVERLOADED_BODY);
-}
-
-/** A hook for a route that can have too much to do by itself. */
-export function refuseWhile(full: () => boolean) {
-  return (request: FastifyRequest, reply: FastifyReply, done: () => void) =>
-    full() ? refuse(request, reply) : done();
-}
-
 function watchRequests(
   app: Pick<App, 'addHook'>,
-  { logger, metrics, stopping, full }: Pick<HttpOptions, 'logger' | 'metrics' | 'stopping' | 'full'>,
+  load: { inFlight: number },
+  { logger, metrics, stopping }: Pick<HttpOptions, 'logger' | 'metrics' | 'stopping'>,
 ) {
-  let inFlight = 0;
   app.addHook('onRequest', (request, reply, done) => {
-    inFlight += 1;
-    newest.set(request.raw.socket, reply);
+    load.inFlight += 1;
     reply.header('x-request-id', traceId(request.id));
     if (stopping()) return done(new Problem('stopping'));
     if (request.headers.host === undefined && request.raw.httpVersion === '1.1') {
       return done(new Problem('invalid_request', 'The header Host is missing.'));
     }
-    const tooMany = inFlight > IN_FLIGHT_MAX && !request.url.startsWith('/health/');
-    if (tooMany || (request.method === 'POST' && full())) return refuse(request, reply);
     done();
   });
   app.addHook('onSend', (_request, reply, _payload, done) => {
@@ -185,7 +171,7 @@ function watchRequests(
     done();
   });
   app.addHook('onResponse', (request, reply, done) => {
-    inFlight -= 1;
+    load.inFlight -= 1;
     const labels = {
       route: request.routeOptions.url ?? 'unknown',
       method: request.method,
@@ -225,13 +211,13 @@ function sendProblem(problem: Problem, request: FastifyRequest, reply: FastifyRe
 }
 
 /** The newest request of a connection, and what it is answered by. */
-const newest = new WeakMap<Socket, Pick<FastifyReply, 'request' | 'raw'>>();
+const newest = new WeakMap<Socket, { request: IncomingMessage; response: ServerResponse }>();
 
 /** What never became a whole request: Node's parser or a time-out refused it. */
 function refuseMalformedHttp(error: Error & { code?: string }, socket: Socket): void {
   const last = newest.get(socket);
   // A second answer would be taken for that to the next request.
-  const isAnswered = last?.raw.headersSent && !last.request.raw.complete;
+  const isAnswered = last?.response.headersSent && !last.request.complete;
   if (error.code === 'ECONNRESET' || !socket.writable || isAnswered) return void socket.destroy();
   const problem = new Problem(
     error.code === 'HPE_HEADER_OVERFLOW'
