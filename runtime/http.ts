@@ -167,9 +167,16 @@ function watchRequests(
   { logger, metrics, stopping, full }: Pick<HttpOptions, 'logger' | 'metrics' | 'stopping' | 'full'>,
 ) {
   let inFlight = 0;
+  metrics.gauge('http_requests_in_flight', 'Requests that came and are not answered yet.', [], (set) =>
+    set(inFlight),
+  );
   app.addHook('onRequest', (request, reply, done) => {
     inFlight += 1;
-    newest.set(request.raw.socket, reply);
+    const connection = connectionOf(request.raw.socket, (lost) => {
+      inFlight -= lost;
+    });
+    connection.inFlight += 1;
+    connection.newest = reply;
     reply.header('x-request-id', traceId(request.id));
     if (stopping()) return done(new Problem('stopping'));
     if (request.headers.host === undefined && request.raw.httpVersion === '1.1') {
@@ -185,7 +192,11 @@ function watchRequests(
     done();
   });
   app.addHook('onResponse', (request, reply, done) => {
-    inFlight -= 1;
+    const connection = connections.get(request.raw.socket);
+    if (connection && connection.inFlight > 0) {
+      connection.inFlight -= 1;
+      inFlight -= 1;
+    }
     const labels = {
       route: request.routeOptions.url ?? 'unknown',
       method: request.method,
@@ -224,12 +235,31 @@ function sendProblem(problem: Problem, request: FastifyRequest, reply: FastifyRe
   return reply.code(problem.status).type('application/problem+json').send(JSON.stringify(problem));
 }
 
-/** The newest request of a connection, and what it is answered by. */
-const newest = new WeakMap<Socket, Pick<FastifyReply, 'request' | 'raw'>>();
+interface Connection {
+  /** Requests that are not answered yet; several where a caller does not wait. */
+  inFlight: number;
+  /** The newest request, and what it is answered by. */
+  newest?: Pick<FastifyReply, 'request' | 'raw'>;
+}
+
+const connections = new WeakMap<Socket, Connection>();
+
+/** `onLost` is told how many requests a connection took along: Fastify ends none that nobody is there to be answered. */
+function connectionOf(socket: Socket, onLost: (requests: number) => void): Connection {
+  const known = connections.get(socket);
+  if (known) return known;
+  const connection: Connection = { inFlight: 0 };
+  connections.set(socket, connection);
+  socket.once('close', () => {
+    onLost(connection.inFlight);
+    connection.inFlight = 0;
+  });
+  return connection;
+}
 
 /** What never became a whole request: Node's parser or a time-out refused it. */
 function refuseMalformedHttp(error: Error & { code?: string }, socket: Socket): void {
-  const last = newest.get(socket);
+  const last = connections.get(socket)?.newest;
   // A second answer would be taken for that to the next request.
   const isAnswered = last?.raw.headersSent && !last.request.raw.complete;
   if (error.code === 'ECONNRESET' || !socket.writable || isAnswered) return void socket.destroy();

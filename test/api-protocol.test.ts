@@ -26,6 +26,11 @@ async function exchange(service: ServiceName, request: string) {
   };
 }
 
+async function inFlight(service: ServiceName): Promise<number> {
+  const { body } = await shared.api.get<string>(service, '/metrics');
+  return Number(/^http_requests_in_flight\{.*\} (\d+)$/m.exec(body)?.[1]);
+}
+
 const ROUTES: Record<ServiceName, string> = {
   'user-service': '/users',
   'billing-service': '/accounts',
@@ -66,6 +71,25 @@ describe.each(SERVICES)('%s', (service) => {
 
   test('refuses headers of 20 kB', async () => {
     expectProblem(await exchange(service, post(`X-Name: ${'x'.repeat(20_000)}`)), 'headers_too_large');
+  });
+
+  test.each([
+    [
+      'its body',
+      () => post('Content-Type: application/json', 'Content-Length: 9').replace('/nothing', ROUTES[service]),
+    ],
+    ['its reply', () => 'GET /docs/static/swagger-ui-bundle.js HTTP/1.1\r\nHost: x\r\n\r\n'.repeat(20)],
+  ])('forgets a request whose connection breaks before %s was sent', async (_what, request) => {
+    const { hostname, port } = new URL(shared.urls[service]);
+    const sockets = Array.from({ length: 20 }, () => connect(Number(port), hostname).pause());
+    for (const socket of sockets) socket.write(request());
+    const asked = { timeout: 10_000, message: 'all are under way' };
+    await expect.poll(() => inFlight(service), asked).toBeGreaterThan(sockets.length);
+    for (const socket of sockets) socket.destroy();
+    // The question itself is under way.
+    await expect
+      .poll(() => inFlight(service), { timeout: 10_000, message: 'nothing else is under way' })
+      .toBe(1);
   });
 
   test('lives on after all that', async () => {
