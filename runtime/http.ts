@@ -1,4 +1,4 @@
-import type { IncomingMessage, ServerResponse } from 'node:http';
+import { METHODS as HTTP_METHODS, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import fastifySwagger from '@fastify/swagger';
 import fastifySwaggerUi from '@fastify/swagger-ui';
@@ -45,7 +45,8 @@ export type App = FastifyInstance<
   TypeBoxTypeProvider
 >;
 
-const METHODS = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS', 'TRACE'] as const;
+/** All that Node reads; CONNECT asks a proxy for a tunnel and has no path. */
+const METHODS = HTTP_METHODS.filter((method) => method !== 'CONNECT');
 
 /** A Fastify app with everything that the four services have in common; each adds its own routes. */
 export async function createHttp({
@@ -72,6 +73,8 @@ export async function createHttp({
     // Node's own refusal has no body; `watchRequests` refuses instead.
     http: { requireHostHeader: false },
   }).withTypeProvider<TypeBoxTypeProvider>();
+  for (const method of METHODS.filter((each) => !app.supportedMethods.includes(each)))
+    app.addHttpMethod(method);
 
   app.removeAllContentTypeParsers();
   app.addContentTypeParser('application/json', { parseAs: 'buffer' }, (_request, body, done) => {
