@@ -36,6 +36,8 @@ export interface HttpOptions {
 const BODY_MAX = 64 * 1024;
 const IN_FLIGHT_MAX = 10_000;
 const REQUEST_MS_MAX = 15_000;
+/** So much later it may be noticed. */
+const LATE_MS_MAX = 5000;
 
 export type App = FastifyInstance<
   RawServerDefault,
@@ -70,8 +72,14 @@ export async function createHttp({
     return503OnClosing: false,
     frameworkErrors: (error, request, reply) => sendProblem(asProblem(error), request, reply as FastifyReply),
     clientErrorHandler: refuseMalformedHttp,
-    // Node's own refusal has no body; `watchRequests` refuses instead.
-    http: { requireHostHeader: false },
+    http: {
+      // Where the one for headers is longer, as by default, Node takes each of the two for the other.
+      headersTimeout: REQUEST_MS_MAX,
+      requestTimeout: REQUEST_MS_MAX,
+      connectionsCheckingInterval: LATE_MS_MAX,
+      // Node's own refusal has no body; `watchRequests` refuses instead.
+      requireHostHeader: false,
+    },
   }).withTypeProvider<TypeBoxTypeProvider>();
   for (const method of METHODS.filter((each) => !app.supportedMethods.includes(each)))
     app.addHttpMethod(method);
