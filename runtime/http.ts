@@ -81,6 +81,8 @@ export async function createHttp({
       requireHostHeader: false,
     },
   }).withTypeProvider<TypeBoxTypeProvider>();
+  // What a caller expects beside 100-continue is passed over (RFC 9110, 10.1.1); Node's own refusal has no body.
+  app.server.on('checkExpectation', (request, response) => app.server.emit('request', request, response));
   for (const method of METHODS.filter((each) => !app.supportedMethods.includes(each)))
     app.addHttpMethod(method);
 
