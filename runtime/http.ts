@@ -272,10 +272,16 @@ function connectionOf(socket: Socket, onLost: (requests: number) => void): Conne
 
 /** What never became a whole request: Node's parser or a time-out refused it. */
 function refuseMalformedHttp(error: Error & { code?: string }, socket: Socket): void {
-  const last = connections.get(socket)?.newest;
-  // A second answer would be taken for that to the next request.
-  const isAnswered = last?.raw.headersSent && !last.request.raw.complete;
-  if (error.code === 'ECONNRESET' || !socket.writable || isAnswered) return void socket.destroy();
+  const { newest: last, inFlight = 0 } = connections.get(socket) ?? {};
+  const isWhole = last === undefined || last.request.raw.complete;
+  // A second answer would be taken for that to the next request, one that overtakes for that to another request.
+  const isAnswered = last?.raw.headersSent && !isWhole;
+  const overtakes = inFlight > (isWhole ? 0 : 1);
+  if (overtakes && isWhole && socket.writable) {
+    return void last!.raw.once('finish', () => refuseMalformedHttp(error, socket));
+  }
+  if (error.code === 'ECONNRESET' || !socket.writable || isAnswered || overtakes)
+    return void socket.destroy();
   const problem = new Problem(
     error.code === 'HPE_HEADER_OVERFLOW'
       ? 'headers_too_large'
