@@ -20,7 +20,6 @@ const NOWHERE = [
   '/Accounts',
   '/orders/1/2/3',
   '/users/1/',
-  '/accounts//deposit',
   '//',
   '/health',
   '/health/',
@@ -47,7 +46,7 @@ const NOWHERE = [
   `/${'x'.repeat(7000)}`,
   `${'/x'.repeat(3000)}`,
 ];
-const UNKNOWN_METHODS = ['BREW', 'get', 'GETS', 'X'];
+const UNKNOWN_METHODS = ['BREW', 'GETS', 'X', 'HTTP'];
 /** That one asks for a tunnel and has no path. */
 const PLAIN_METHODS = METHODS.filter((method) => method !== 'CONNECT');
 

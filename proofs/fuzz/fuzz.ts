@@ -61,12 +61,16 @@ export async function fuzz(urls: Urls, options: FuzzOptions): Promise<Tally[]> {
     ].map((all) => all.reduce((sum, each) => sum + each, 0));
     progress(`${sent} requests, ${found} findings`);
   }, TELL_MS);
+  // Where one of them fails by a fault of its own, the others need not go on.
+  const failed = new AbortController();
+  const ending = AbortSignal.any([signal, failed.signal]);
   try {
     await Promise.all([
-      ...lanes.map((lane) => runLane(lane, { known, problem, signal })),
-      ...wires.map((wire, i) => runNotHttp(wire, { known, random: new Random(seed + i), signal })),
+      ...lanes.map((lane) => runLane(lane, { known, problem, signal: ending })),
+      ...wires.map((wire, i) => runNotHttp(wire, { known, random: new Random(seed + i), signal: ending })),
     ]);
   } finally {
+    failed.abort();
     clearInterval(telling);
   }
   return tallies;

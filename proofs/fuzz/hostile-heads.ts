@@ -96,7 +96,6 @@ export const HOSTILE_HEADERS: HostileHeaders[] = [
   added('authorization', 'Basic !!!'),
   added('cookie', `a=${'b'.repeat(3000)}`),
   added('te', 'trailers, deflate'),
-  added('trailer', 'Content-Length'),
   added('max-forwards', '0'),
   added('via', '1.1 x'),
   added('upgrade-insecure-requests', '1'),

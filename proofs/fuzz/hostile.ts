@@ -20,10 +20,10 @@ const FLIPS = 25;
 /** All that is done to this operation by those who do not wish it well. */
 export function hostilities(operation: Operation): Hostility[] {
   const kind = 'hostile';
-  const ofBody: Hostility[] = HOSTILE_BODIES.map(({ what, bytes, open = false }) => ({
+  const ofBody: Hostility[] = HOSTILE_BODIES.map(({ what, bytes, ...more }) => ({
     kind,
     what,
-    open,
+    ...more,
     change: ({ body }) => ({ body: bytes(body!) }),
   }));
   const flips = Array.from(

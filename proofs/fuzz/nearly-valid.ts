@@ -67,7 +67,10 @@ function textsFor({ in: where, name, schema }: Parameter): string[] {
   if (where === 'header') return [];
   if (name === 'cursor') return NO_CURSORS;
   if (schema.enum) return NOT_ONE_OF;
-  return schema.type === 'integer' ? [...NOT_INTEGERS, String(BigInt(schema.maximum ?? 0) + 1n)] : [];
+  if (schema.type !== 'integer') return [];
+  const tooMuch = String(BigInt(schema.maximum ?? 0) + 1n);
+  // A path without it is another path.
+  return [...NOT_INTEGERS, tooMuch, ...(where === 'query' ? [''] : [])];
 }
 
 function withParameter(operation: Operation, parameter: Parameter, target: string, text: string): string {

@@ -51,7 +51,8 @@ export const WIRE_CASES: WireCase[] = [
   refused('a method that is none', head('BREW /pot HTTP/1.1', 'Host: x')),
   refused('a method in small letters', head('get / HTTP/1.1', 'Host: x')),
   refused('HTTP/9.9', head('GET / HTTP/9.9', 'Host: x')),
-  refused('no version', head('GET /')),
+  // Node takes it for HTTP/1.0.
+  { what: 'no version', bytes: () => head('GET /health/live'), replies: [[200, 400]] },
   refused('two blanks in the request line', head('GET / x HTTP/1.1', 'Host: x')),
   refused('a NUL in the target', head('GET /\0 HTTP/1.1', 'Host: x')),
   refused('no host', head('GET /health/live HTTP/1.1', 'Connection: close')),
@@ -60,6 +61,11 @@ export const WIRE_CASES: WireCase[] = [
   refused('a blank before the colon', get('X-Name : value')),
   refused('a NUL in a header', get('X-Name: a\0b')),
   refused('a lone CR in a header', get('X-Name: a\rb')),
+  {
+    what: 'a trailer that is announced, and none',
+    bytes: () => get('Trailer: Content-Length', 'Connection: close'),
+    replies: [[200, 400]],
+  },
   refusedPost('two lengths', 'Content-Length: 1', 'Content-Length: 2'),
   ...['-1', '+5', '0x5', '5, 6', 'x', '1e1', '5 5', '99999999999999999999'].map((length) =>
     refusedPost(`a length of ${length}`, `Content-Length: ${length}`),
@@ -147,7 +153,7 @@ export const WIRE_CASES: WireCase[] = [
   {
     what: 'an expectation that nobody knows',
     bytes: () => get('Expect: 200-ok', 'Connection: close'),
-    replies: [[200, 400, 417]],
+    replies: [[200]],
   },
   {
     what: '100 requests at once',
@@ -238,7 +244,8 @@ async function read(socket: Socket, ms: number): Promise<Exchange> {
     broken ??= `it hangs: the connection is open after ${ms / 1000} s, with ${statuses.length} replies`;
     socket.destroy();
   }, ms);
-  await once(socket, 'close');
+  // Not events.once, which an error would end before.
+  await new Promise((resolve) => socket.once('close', resolve));
   clearTimeout(late);
   return { statuses, broken };
 }
