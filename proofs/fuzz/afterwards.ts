@@ -28,9 +28,9 @@ export async function afterwards(product: Product, databaseUrl: string): Promise
   return [...wrong, ...(await auditAll(databaseUrl))];
 }
 
-/** Waits a while for it; answers what stays. */
-async function gaugesAtRest(url: string): Promise<string[]> {
-  const deadline = performance.now() + REST_MS_MAX;
+/** Waits a while for a service to have nothing under way; answers what stays. */
+export async function gaugesAtRest(url: string, ms = REST_MS_MAX): Promise<string[]> {
+  const deadline = performance.now() + ms;
   for (;;) {
     const response = await fetch(`${url}/metrics`, { signal: AbortSignal.timeout(REST_MS_MAX) });
     const left = (await response.text()).split('\n').filter((line) => {

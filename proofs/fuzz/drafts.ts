@@ -1,4 +1,5 @@
 import fc from 'fast-check';
+import { Random } from '../random.ts';
 import type { Operation } from './documents.ts';
 import { type Hostility, hostilities } from './hostile.ts';
 import { nameOf } from './known.ts';
@@ -45,17 +46,15 @@ const PREFERENCES = [
 /** So many requests to an operation, in their order; the same seed gives the same ones. */
 export function drafts(operation: Operation, count: number, seed: number): Draft[] {
   const plans = fc.sample(planOf(operation), { numRuns: count, seed });
-  const chances = fc.sample(fc.tuple(fc.double({ min: 0, max: 1, noNaN: true }), fc.nat(1_000_000)), {
-    numRuns: count,
-    seed,
-  });
+  // Not fast-check's: two of its samples of like seeds go together, so that what is repeated would depend on what is asked.
+  const random = new Random(seed);
   const changes = { nearly: nearlyValid(operation), hostile: hostilities(operation) };
   const turnsOf = { nearly: endless(changes.nearly, seed), hostile: endless(changes.hostile, seed) };
   return plans.map((plan, i) => {
-    const [chance, number] = chances[i]!;
+    const number = random.integer(0, 1_000_000);
+    const repeats = random.chance(REPEATED) && operation.body !== undefined;
     const draft = fresh(operation, plan);
     const turn = TURNS[i % TURNS.length] as 'valid' | 'nearly' | 'hostile';
-    const repeats = operation.body !== undefined && chance < REPEATED;
     if (turn === 'valid') return repeats ? repeated(operation, draft, number) : draft;
     if (turn === 'nearly' && repeats) return reusedKey(operation, draft, number);
     return changed(operation, draft, turnsOf[turn].next().value!, number);

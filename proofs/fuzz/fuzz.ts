@@ -7,6 +7,7 @@ import { elsewhere } from './elsewhere.ts';
 import { Known } from './known.ts';
 import { type Lane, runLane } from './lane.ts';
 import { type NotHttp, runNotHttp } from './not-http.ts';
+import { UsageError } from './options.ts';
 import { ordinaryOrder } from './ordinary.ts';
 import { Tally } from './tally.ts';
 
@@ -20,6 +21,7 @@ export interface FuzzOptions {
 
 /** Users with an account, an order and a letter each, whom the requests can speak of from the beginning. */
 const USERS = 5;
+const SEED_MAX = 2 ** 31 - 1;
 const TELL_MS = 10_000;
 const ROUNDS_PER_REQUESTS = 250;
 
@@ -30,9 +32,10 @@ export async function fuzz(urls: Urls, options: FuzzOptions): Promise<Tally[]> {
   const known = new Known();
   for (let i = 1; i <= USERS; i += 1) await ordinaryOrder(urls, `user-${i}`, known);
 
+  const seeds = new Random(seed);
   const lanes = [...operations, ...SERVICES.map((service) => nowhere(operations, service))]
-    .map((operation, i): Lane => {
-      const seedHere = seed + 1000 * i;
+    .map((operation): Lane => {
+      const seedHere = seeds.integer(1, SEED_MAX);
       const made = operation.path
         ? drafts(operation, requests, seedHere)
         : elsewhere(ofService(operations, operation.service), requests, new Random(seedHere)).map(
@@ -51,15 +54,13 @@ export async function fuzz(urls: Urls, options: FuzzOptions): Promise<Tally[]> {
     };
   }).filter(({ tally }) => tally.name.includes(wanted));
   const tallies = [...lanes, ...wires].map(({ tally }) => tally);
+  if (tallies.length === 0) throw new UsageError(`--operation: no operation's name holds ${wanted}`);
   progress(`seed ${seed}: ${requests} requests for each of ${lanes.length} operations`);
 
   const problem = operations[0]!.replies.get(500)!.check;
   const telling = setInterval(() => {
-    const [sent, found] = [
-      tallies.map(({ sent }) => sent),
-      tallies.map(({ findings }) => findings.length),
-    ].map((all) => all.reduce((sum, each) => sum + each, 0));
-    progress(`${sent} requests, ${found} findings`);
+    const total = (of: (tally: Tally) => number) => tallies.reduce((sum, tally) => sum + of(tally), 0);
+    progress(`${total(({ sent }) => sent)} requests, ${total(({ findings }) => findings.length)} findings`);
   }, TELL_MS);
   // Where one of them fails by a fault of its own, the others need not go on.
   const failed = new AbortController();

@@ -32,10 +32,9 @@ export async function runLane(lane: Lane, { known, problem, signal, replyMs }: L
       const reply = await connection.send(request, replyMs);
       if (signal.aborted) return;
       tally.count(request.kind, 'lost' in reply ? reply.lost : reply.status);
-      for (const broken of judge(operation, request, reply, problem)) {
-        tally.findings.push({ broken, request, reply });
-      }
-      learn(operation, request, reply, known);
+      const found = judge(operation, request, reply, problem);
+      for (const broken of found) tally.findings.push({ broken, request, reply });
+      if (found.length === 0) learn(operation, request, reply, known);
     }
   } finally {
     connection.close();

@@ -7,7 +7,7 @@ import type { EmbeddedPostgres } from '../../embedded/postgres.ts';
 import { withPostgres } from '../installation.ts';
 import { afterwards, failures, logOf } from './afterwards.ts';
 import { fuzz } from './fuzz.ts';
-import { Memory } from './memory.ts';
+import { HEAP_MIB_MAX, Memory } from './memory.ts';
 import { type Options, readOptions, USAGE, UsageError } from './options.ts';
 import { findingText, type Tally } from './tally.ts';
 
@@ -42,7 +42,12 @@ async function run(
   interrupted: AbortSignal,
 ): Promise<number> {
   const began = performance.now();
-  const product = await startProduct({ databaseUrl: postgres.url, folder, signal: interrupted });
+  const product = await startProduct({
+    databaseUrl: postgres.url,
+    folder,
+    signal: interrupted,
+    more: { NODE_OPTIONS: `--max-old-space-size=${HEAP_MIB_MAX}` },
+  });
   const gone = new AbortController();
   let stopping = false;
   product.ended.then(() => stopping || gone.abort());

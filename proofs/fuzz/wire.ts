@@ -176,10 +176,10 @@ export interface Exchange {
 }
 
 /** Sends bytes as they are, and reads replies until the service closes the connection. */
-export async function exchange(url: string, bytes: string): Promise<Exchange> {
+export async function exchange(url: string, bytes: string, ms = MS_MAX): Promise<Exchange> {
   const socket = dial(url);
   socket.write(bytes, 'latin1');
-  return read(socket, MS_MAX);
+  return read(socket, ms);
 }
 
 /** Sends the bytes one by one, and goes on for as long as the service listens. */
