@@ -48,8 +48,12 @@ export async function transact(sql: Sql, shares: AnyShare[], links?: Links): Pro
         round = next;
       }
       // Sent together, and with the commit.
-      saved = [...all].map((share) => ({ share, events: share.save(tx, now) }));
-      for (const { events } of saved) events.catch(() => {});
+      saved = [...all].map((share) => {
+        const events = share.save(tx, now);
+        // At once: the next share may throw, and what nobody looks at ends the process when it is given up.
+        events.catch(() => {});
+        return { share, events };
+      });
     });
   } catch (error) {
     // The connection broke while the commit was under way: PostgreSQL itself knows what became of it.

@@ -53,8 +53,8 @@ async function run(
   product.ended.then(() => stopping || gone.abort());
   const late = AbortSignal.timeout(options.minutes * 60_000);
   const wrong: string[] = [];
+  const memory = new Memory(product.pid);
   try {
-    const memory = new Memory(product.pid);
     const signal = AbortSignal.any([interrupted, gone.signal, late]);
     const tallies = await fuzz(product.urls, { ...options, signal, progress });
     if (interrupted.aborted) return 130;
@@ -69,6 +69,7 @@ async function run(
     return found === 0 ? 0 : 1;
   } finally {
     stopping = true;
+    memory.close();
     await product.stop();
   }
 }

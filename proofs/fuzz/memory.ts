@@ -22,12 +22,15 @@ export class Memory {
     this.#timer = setInterval(() => void this.#look(), LOOK_MS);
   }
 
-  /** What is wrong with its growth; ends the watch. */
+  /** What is wrong with its growth so far. */
   async excess(): Promise<string[]> {
-    clearInterval(this.#timer);
     this.#after = await this.#look();
     const growth = this.#after - this.#before;
     return growth <= GROWTH_MIB_MAX ? [] : [`the memory grew by ${growth.toFixed(0)} MiB`];
+  }
+
+  close(): void {
+    clearInterval(this.#timer);
   }
 
   line(): string {
