@@ -2,6 +2,7 @@ import { migrate } from '@stream-processing/runtime/migrate.ts';
 import { connect, type Sql, schemaOf, type Tx } from '@stream-processing/runtime/sql.ts';
 import { beforeEach, expect, onTestFinished, test } from 'vitest';
 import { createDatabase } from '../../test/database.ts';
+import { given } from '../../test/given.ts';
 import { until } from '../../test/until.ts';
 import type { Command, State } from './decide.ts';
 import { work } from './store.ts';
@@ -45,12 +46,12 @@ function connectHere(): Sql {
 async function run(tx: Tx, ...commands: Command[]): Promise<State> {
   const state = empty();
   await load(tx, state, commands);
-  const decisions = commands.map((command) => {
-    const decision = decide(state, command);
-    apply(state, decision);
-    return decision;
-  });
-  save(tx, state, decisions);
+  const decisions = given({ decide, apply }, state).when(...commands);
+  save(
+    tx,
+    state,
+    decisions.filter((decision) => !decision.missing),
+  );
   return state;
 }
 
@@ -158,6 +159,31 @@ test('what a state holds may have been decided upon: it is not loaded again', as
     await load(tx, state, [find(ANNA), deposit(ANNA, 1n)]);
   });
   expect(state.accounts.get(ANNA)).toMatchObject({ balance: 5n, sequence: 2 });
+});
+
+/** How many statements a batch asks. */
+function asked(...commands: Command[]): Promise<number> {
+  return sql.begin(async (tx) => {
+    let statements = 0;
+    const counting = ((strings: TemplateStringsArray, ...values: unknown[]) => {
+      statements += 1;
+      return tx(strings, ...values);
+    }) as Tx;
+    await run(counting, ...commands);
+    return statements;
+  });
+}
+
+test('a batch asks one statement to load, and one for each kind of row that it writes', async () => {
+  expect(await asked()).toBe(0);
+  expect(await asked(open(ANNA))).toBe(2);
+  expect(await asked(open(ANNA), find(ANNA))).toBe(1);
+  // Cash comes into being, the account changes, the transfer is written; the next time cash changes too.
+  expect(await asked(deposit(ANNA, 1n))).toBe(4);
+  expect(await asked(deposit(ANNA, 1n))).toBe(3);
+  // Opened and filled at once: written once.
+  expect(await asked(open(CLARA), deposit(CLARA, 1n))).toBe(3);
+  expect(await accounts()).toEqual(['6 2/2', '3 1/1', '-5 -2/2', '-7 -1/1']);
 });
 
 test('a second instance reads a balance after the first has committed what it made of it', async () => {
