@@ -37,6 +37,14 @@ test('every sum is written with its exact digits, whatever a double could hold o
   );
 });
 
+test('a sum is a plain number up to the last that a double holds, beyond it a literal with both decimals', () => {
+  for (const sign of [1n, -1n]) {
+    expect(fromMinor(sign * 1050n)).toBe(Number(sign) * 10.5);
+    expect(fromMinor(sign * BLURRED_ABOVE)).toBe(Number(sign) * 2 ** 46);
+    expect(JSON.stringify(fromMinor(sign * (BLURRED_ABOVE + 100n)))).toBe(`${sign * (2n ** 46n + 1n)}.00`);
+  }
+});
+
 test('the text of a sum has two decimals and every digit', () => {
   fc.assert(
     fc.property(fc.bigInt(), (minor) => {

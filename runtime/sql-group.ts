@@ -100,6 +100,11 @@ export class Group implements pg.Submittable {
     resolve({ rows, command: text });
   }
 
+  /** Instead of a completion, to a statement without text. */
+  handleEmptyQuery(): void {
+    this.handleCommandComplete({ text: '' });
+  }
+
   /** PostgreSQL refused a statement and skips those behind it; or the connection is gone. */
   handleError(error: unknown): void {
     for (const { reject } of this.#asked.slice(this.#answered)) reject(normalize(error));

@@ -116,3 +116,14 @@ test('what a statement cannot take is refused before anything is sent', async ()
   await expect(failing).rejects.toThrow(TypeError);
   expect(await ids(sql)).toEqual([]);
 });
+
+test('a statement without text answers no rows, and those behind it are answered', async () => {
+  const sql = await connectToTable();
+  expect(await sql``).toEqual([]);
+  await sql.begin(async (tx) => {
+    void tx``;
+    void tx`insert into things values (1)`;
+    expect(await tx`select id from things`).toEqual([{ id: 1 }]);
+  });
+  expect(await ids(sql)).toEqual([1]);
+});

@@ -3,8 +3,8 @@
  * look at the project as it is, for as long: what they complain of there too is no finding.
  */
 
+import { withCopy } from '../copy.ts';
 import type { Bug } from './bugs.ts';
-import { withCopy } from './copy.ts';
 import { plant } from './edits.ts';
 import { type Run, simulate, soak, test, type Verdict } from './instruments.ts';
 import { kindOf, type Options, readOptions, USAGE, UsageError } from './options.ts';

@@ -1,8 +1,8 @@
 import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
 import { expect, test } from 'vitest';
+import { withCopy } from '../copy.ts';
 import { BUGS } from './bugs.ts';
-import { withCopy } from './copy.ts';
 import { plant } from './edits.ts';
 import { simulate } from './instruments.ts';
 

@@ -3,13 +3,13 @@ import { chmod, copyFile, mkdir, mkdtemp, readdir, readlink, realpath, rm, symli
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 
-const ROOT = path.join(import.meta.dirname, '../..');
+const ROOT = path.join(import.meta.dirname, '..');
 /** Not source. */
-const LEFT_OUT = new Set(['.git', '.data', 'coverage']);
+const LEFT_OUT = new Set(['.git', '.data', 'coverage', 'reports']);
 
 export async function withCopy<T>(work: (copy: string) => Promise<T>): Promise<T> {
   // By its real name, which is the one that Node gives to modules.
-  const copy = await realpath(await mkdtemp(path.join(tmpdir(), 'stream-processing-planted-')));
+  const copy = await realpath(await mkdtemp(path.join(tmpdir(), 'stream-processing-copy-')));
   try {
     await copyFolder(ROOT, copy, copy);
     // For the account that PostgreSQL runs as.
