@@ -68,9 +68,13 @@ export function connect(url: string, options: SqlOptions): Sql {
   pool.on('error', () => {});
   pool.on('connect', (client) => void client.on('error', () => {}));
   if (options.onclose) pool.on('remove', options.onclose);
+  return sqlOn(pool, options.schema);
+}
 
+/** Statements on the connections of a pool, each of which looks up its tables in `schema`. */
+export function sqlOn(pool: pg.Pool, schema: string): Sql {
   return Object.assign(tagFor(pool), {
-    begin: <T>(work: (tx: Tx) => Promise<T>) => transaction(pool, options.schema, work),
+    begin: <T>(work: (tx: Tx) => Promise<T>) => transaction(pool, schema, work),
     end: () => endPool(pool),
   });
 }

@@ -1,9 +1,8 @@
 /** Plays seeds from 1 up to the given one, or to the first that fails, and prints which that was and what was violated. */
-import { Database } from '../simulate/database.ts';
-import { play } from '../simulate/world.ts';
+import { createDatabase, play } from '../simulate/world.ts';
 
 const last = Number(process.argv[2]);
-const database = await Database.create();
+const database = await createDatabase();
 let verdict: { seed?: number; violation?: string } = {};
 for (let seed = 1; seed <= last && !verdict.violation; seed += 1) {
   const [violation] = (await play(database, seed)).violations;

@@ -1,4 +1,5 @@
 import { Problem } from '@stream-processing/contracts/problems.ts';
+import { isConnectionLoss } from '@stream-processing/runtime/sql-errors.ts';
 import { type Kind, NOTHING_DONE, type Operation, type Outcome } from '../record.ts';
 import type { Reply, Request } from './routes.ts';
 import { NoAnswer, type World } from './world.ts';
@@ -82,7 +83,8 @@ export class Caller {
     for (let tries = 1; tries <= TRIES; tries += 1) {
       const answers = [this.#ask(call)];
       if (this.#world.faults.strikes('doubleRequest')) answers.push(this.#ask(call));
-      const [answer] = await Promise.all(answers);
+      const told = await Promise.all(answers);
+      const [answer] = told;
       if (typeof answer !== 'string') {
         const { id, status, message, withdrawn = true } = answer!.body;
         if (status !== 'pending')
@@ -90,7 +92,9 @@ export class Caller {
         why = 'pending';
       } else {
         why = answer;
-        if (once && tries === 1 && NOTHING_DONE.has(answer)) return { kind: 'refused', code: answer };
+        // Of a doubled request each copy speaks for itself.
+        const refused = told.every((each) => typeof each === 'string' && NOTHING_DONE.has(each));
+        if (once && refused) return { kind: 'refused', code: answer };
       }
       if (once) break;
       await this.#world.clock.sleep(this.#world.random.integer(10, 500));
@@ -107,6 +111,8 @@ export class Caller {
       return reply;
     } catch (error) {
       if (error instanceof NoAnswer) return error.message;
+      // As http.ts answers it.
+      if (isConnectionLoss(error)) return 'unavailable';
       if (!(error instanceof Problem)) this.#world.violation(`${request.id}: ${(error as Error).stack}`);
       const code = error instanceof Problem ? error.code : 'internal_error';
       if (error instanceof Problem && error.status < 500)

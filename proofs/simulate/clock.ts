@@ -8,7 +8,7 @@ import type { Random } from '../random.ts';
 
 interface Timer {
   at: number;
-  /** Among those that are due together. */
+  /** Among those that are due together; the seed's choice. */
   order: number;
   run: () => void;
   cancelled: boolean;
@@ -52,9 +52,8 @@ export class Clock {
     this.#skew += ms;
   }
 
-  /** `order` among those that are due together: the seed's choice, now or drawn before. */
-  after(ms: number, run: () => void, order = this.#random.next()): () => void {
-    const timer = { at: this.#now + Math.max(0, ms), order, run, cancelled: false };
+  after(ms: number, run: () => void): () => void {
+    const timer = { at: this.#now + Math.max(0, ms), order: this.#random.next(), run, cancelled: false };
     this.#timers.push(timer);
     return () => {
       timer.cancelled = true;
@@ -117,7 +116,7 @@ export class Clock {
     }
     Object.assign(globalThis, {
       setTimeout: (run: (...args: unknown[]) => void, ms = 0, ...args: unknown[]) =>
-        handle(isCalledByPGlite() ? () => {} : clock.after(ms, () => run(...args))),
+        handle(clock.after(ms, () => run(...args))),
       clearTimeout: cancel,
       setImmediate: (run: (...args: unknown[]) => void, ...args: unknown[]) =>
         handle(clock.after(0, () => run(...args))),
@@ -160,12 +159,4 @@ export class Clock {
       syncBuiltinESMExports();
     };
   }
-}
-
-/**
- * PostgreSQL's own alarms (its statistics, written after ten idle seconds) are no part of the world: when it sets them
- * depends on the seeds before, and each would draw a place among the timers.
- */
-function isCalledByPGlite(): boolean {
-  return new Error().stack!.includes('@electric-sql/pglite');
 }

@@ -1,21 +1,25 @@
 /**
- * A real PostgreSQL inside this process (PGlite), one connection, as all processes of a simulated installation see it: whole
- * transactions take turns, in an order of the seed's choice, and fail as the seed says.
+ * The database as all processes of a simulated installation see it: whole transactions take turns, in an order of the
+ * seed's choice, and fail as the seed says. The services' own code asks it (sql.ts, sql-group.ts); this stands for the
+ * driver's pools and connections.
  */
-import { readdir, readFile } from 'node:fs/promises';
-import { PGlite } from '@electric-sql/pglite';
-import { SERVICES } from '@stream-processing/contracts/names.ts';
-import { type Sql, schemaOf, type Tx } from '@stream-processing/runtime/sql.ts';
-import { ConnectionLost } from '@stream-processing/runtime/sql-errors.ts';
-import { type Rows, type Statement, statement } from '@stream-processing/runtime/sql-query.ts';
+import { type Sql, sqlOn, type Tx } from '@stream-processing/runtime/sql.ts';
+import { Group } from '@stream-processing/runtime/sql-group.ts';
+import { DatabaseError } from 'pg-protocol';
 import type { Random } from '../random.ts';
 import type { Clock } from './clock.ts';
 import type { Faults } from './faults.ts';
+import { InProcessPostgres } from './postgres.ts';
+import { Session } from './session.ts';
 
 /** Whose statements they are: one that has died gets no answers any more. */
 export interface Owner {
   readonly alive: boolean;
   die(): void;
+  /** Stands still for so long: nothing that it begins goes on before that. */
+  pause(ms: number): void;
+  /** For how long it will not go on. */
+  readonly pausedFor: number;
   /** Resolves at once, unless the owner stands still. */
   awake(): Promise<void>;
 }
@@ -26,80 +30,50 @@ export interface Surroundings {
   faults: Faults;
 }
 
-const ROOT = new URL('../../', import.meta.url);
-const INT8 = 20;
-const BYTEA = 17;
-const IDENTITY: Record<number, (value: unknown) => string> = new Proxy(
-  {},
-  { get: () => (value: unknown) => value },
-);
-const SLOW_MS = 3000;
+/** Longer than a fresh read waits. */
+const SLOW_MS_MAX = 3000;
+const PAUSE_MS_MAX = 5000;
+/** A transaction whose owner stands still for longer is ended by the server. */
+const IDLE_MS_MAX = 1000;
 
 export class Database {
-  readonly #pglite: PGlite;
+  readonly #session: Session;
+  readonly #connections = new Map<string, Connection>();
   #holder: Owner | undefined;
   #waiting: { owner: Owner; enter: () => void }[] = [];
   #surroundings!: Surroundings;
-  /** Where statements look for their tables; undefined: to be set. */
-  #path: string | undefined;
 
-  private constructor(pglite: PGlite) {
-    this.#pglite = pglite;
+  private constructor(session: Session) {
+    this.#session = session;
   }
 
-  /** With the tables of all services, as their migrations make them. */
-  static async create(): Promise<Database> {
-    const pglite = await PGlite.create();
-    for (const service of SERVICES) {
-      await pglite.exec(`create schema ${schemaOf(service)}; set search_path to ${schemaOf(service)}`);
-      for (const folder of ['runtime/migrations/', `services/${service}/migrations/`]) {
-        const names = (await readdir(new URL(folder, ROOT))).sort();
-        for (const name of names) await pglite.exec(await readFile(new URL(folder + name, ROOT), 'utf8'));
-      }
-    }
-    return new Database(pglite);
+  static async create(partitions: number): Promise<Database> {
+    return new Database(new Session(await InProcessPostgres.create(partitions)));
   }
 
   /** As on the first day of an installation. */
-  async reset(partitions: number, surroundings: Surroundings): Promise<void> {
+  reset(surroundings: Surroundings): void {
     this.#surroundings = surroundings;
     this.#holder = undefined;
     this.#waiting = [];
-    this.#path = undefined;
-    await this.#pglite.exec('rollback');
-    for (const service of SERVICES) {
-      await this.#pglite.exec(`
-        set search_path to ${schemaOf(service)};
-        do $$ declare name text; begin
-          for name in select tablename from pg_tables where schemaname = '${schemaOf(service)}' loop
-            -- Not deleted: the order in which rows are read must not depend on the seed before.
-            execute format('truncate %I', name);
-          end loop;
-          for name in select sequencename from pg_sequences where schemaname = '${schemaOf(service)}' loop
-            execute format('alter sequence %I restart', name);
-          end loop;
-        end $$;
-        insert into installation values ('partitions', '${partitions}'), ('currency', 'RUB');
-        insert into log_head (partition) select generate_series(0, ${partitions - 1})`);
-    }
+    this.#session.reset();
+  }
+
+  /** From now on the statements that were asked so far are prepared on the first day. */
+  keepPrepared(): void {
+    this.#session.keepPrepared();
   }
 
   /** A pool of one owner on one schema. */
-  sqlFor(owner: Owner, schema: string): Sql {
-    const alone = <T extends Rows>(strings: TemplateStringsArray, ...values: unknown[]) => {
-      const asked = statement(strings, values);
-      return this.#exclusively(owner, async () => {
-        await this.#pause(owner);
-        return (await this.#run(schema, asked)) as T;
-      });
+  sqlFor(owner: Owner, schema: string, { writes = false } = {}): Sql {
+    const connect = () => {
+      // Late: it will write what it decides upon what it knows now, when others have taken over.
+      if (writes && this.#surroundings.faults.strikes('late'))
+        owner.pause(this.#surroundings.random.integer(1, PAUSE_MS_MAX));
+      return this.#connect(owner, schema);
     };
-    const unsafe = () => Promise.reject(new Error('no statements without values here'));
-    return Object.assign(alone, {
-      unsafe,
-      begin: <T>(work: (tx: Tx) => Promise<T>) =>
-        this.#exclusively(owner, () => this.#transact(owner, schema, work)),
-      end: async () => {},
-    });
+    const pool = { ending: false, connect, end: async () => {} };
+    return sqlOn(pool as never, schema);
   }
 
   /** Is no transaction under way? */
@@ -108,34 +82,34 @@ export class Database {
   }
 
   /** What `work` finds while the database is idle, without faults. */
-  async look<T>(work: (tx: Tx) => Promise<T>): Promise<T> {
-    return work(this.#txOn('public', (schema, asked) => this.#query(schema, asked)));
+  look<T>(work: (tx: Tx) => Promise<T>): Promise<T> {
+    return this.sqlFor(OBSERVER, 'pg_catalog').begin(work);
   }
 
   /** An owner died: the server ends its transaction, and those of others go on. */
-  async buried(owner: Owner): Promise<void> {
+  buried(owner: Owner): void {
     this.#waiting = this.#waiting.filter((waiting) => waiting.owner !== owner);
     if (this.#holder !== owner) return;
-    await this.#rollback();
+    this.#session.run('rollback');
     this.#leave();
   }
 
-  /** What was set in the transaction is undone too. */
-  #rollback(): Promise<unknown> {
-    this.#path = undefined;
-    return this.#apart(() => this.#pglite.exec('rollback'));
-  }
-
-  async #exclusively<T>(owner: Owner, work: () => Promise<T>): Promise<T> {
+  async #connect(owner: Owner, schema: string): Promise<Connection> {
     await owner.awake();
     if (!owner.alive) return never();
     if (this.#holder) await new Promise<void>((enter) => this.#waiting.push({ owner, enter }));
     else this.#holder = owner;
-    try {
-      return await work();
-    } finally {
-      if (owner.alive) this.#leave();
-    }
+    // One for each schema, whoever has it: what it knows of its prepared statements is the same for all.
+    const known = this.#connections.get(schema);
+    const connection = known ?? new Connection(this.#session, schema);
+    this.#connections.set(schema, connection);
+    const surroundings = owner === OBSERVER ? undefined : this.#surroundings;
+    connection.begin(owner, surroundings, () => {
+      // The next one on this schema is another connection; whoever had this one may still speak to it.
+      if (connection.isLost) this.#connections.delete(schema);
+      this.#leave();
+    });
+    return connection;
   }
 
   #leave(): void {
@@ -145,110 +119,128 @@ export class Database {
     this.#holder = chosen?.owner;
     chosen?.enter();
   }
+}
 
-  async #transact<T>(owner: Owner, own: string, work: (tx: Tx) => Promise<T>): Promise<T> {
-    const { faults } = this.#surroundings;
-    await this.#apart(() => this.#pglite.exec('begin'));
-    let failed: unknown;
-    // One after the other, in the order of the calls, as they would travel.
-    let last: Promise<unknown> = Promise.resolve();
-    const ask = (schema: string, asked: Statement): Promise<Rows> => {
-      const answer = last.then(async () => {
-        if (failed) throw failed;
-        try {
-          await this.#pause(owner);
-          if (faults.strikes('cut')) throw lost('cut');
-          if (faults.strikes('deadlock'))
-            throw Object.assign(new Error('deadlock detected'), { code: '40P01' });
-          return await this.#run(schema, asked);
-        } catch (error) {
-          failed = error;
-          throw error;
-        }
-      });
-      last = answer.catch(() => {});
-      answer.catch(() => {});
-      return answer;
-    };
-    try {
-      const result = await work(this.#txOn(own, ask));
-      await last;
-      if (failed) throw failed;
-      await this.#commit(owner);
-      return result;
-    } catch (error) {
-      if (owner.alive && !(error instanceof Unanswered)) await this.#rollback();
-      throw error instanceof Unanswered ? lost('unanswered') : error;
+/** Nobody's: it neither waits nor fails. */
+const OBSERVER: Owner = { alive: true, die() {}, pause() {}, pausedFor: 0, awake: async () => {} };
+
+/** Whose turn it is on a connection. */
+interface Turn {
+  owner: Owner;
+  /** undefined: nothing fails. */
+  surroundings: Surroundings | undefined;
+  leave: () => void;
+  inTransaction: boolean;
+  /** Groups follow one another. */
+  last: Promise<unknown>;
+}
+
+/** What the driver calls a client. */
+class Connection {
+  readonly #session: Session;
+  readonly #schema: string;
+  #turn!: Turn;
+  #lost = false;
+
+  constructor(session: Session, schema: string) {
+    this.#session = session;
+    this.#schema = schema;
+  }
+
+  get isLost(): boolean {
+    return this.#lost;
+  }
+
+  begin(owner: Owner, surroundings: Surroundings | undefined, leave: () => void): void {
+    this.#turn = { owner, surroundings, leave, inTransaction: false, last: Promise.resolve() };
+  }
+
+  query(asked: Group | string): Promise<{ rows: [] }> | undefined {
+    const turn = this.#turn;
+    if (asked instanceof Group) {
+      turn.last = turn.last.then(() => this.#serve(turn, asked));
+      return undefined;
     }
-  }
-
-  async #commit(owner: Owner): Promise<void> {
-    const { faults } = this.#surroundings;
-    await this.#pause(owner);
-    if (faults.strikes('crashBeforeCommit')) return die(owner);
-    await this.#apart(() => this.#pglite.exec('commit'));
-    if (faults.strikes('crashAfterCommit')) return die(owner);
-    if (faults.strikes('unanswered')) throw new Unanswered();
-  }
-
-  #txOn(own: string, ask: (schema: string, asked: Statement) => Promise<Rows>): Tx {
-    const txIn = (schema: string): Tx =>
-      Object.assign(
-        <T extends Rows>(strings: TemplateStringsArray, ...values: unknown[]) =>
-          ask(schema, statement(strings, values)) as Promise<T>,
-        { unsafe: () => Promise.reject(new Error('no statements without values here')), in: txIn },
-      );
-    return txIn(own);
-  }
-
-  async #pause(owner: Owner): Promise<void> {
-    const { clock, random, faults } = this.#surroundings;
-    await clock.sleep(faults.strikes('slow') ? SLOW_MS : random.integer(0, 3));
-    await owner.awake();
-    if (!owner.alive) return never();
-  }
-
-  #run(schema: string, { text, values }: Statement): Promise<Rows> {
-    return this.#apart(() => this.#query(schema, { text, values }));
-  }
-
-  async #query(schema: string, { text, values }: Pick<Statement, 'text' | 'values'>): Promise<Rows> {
-    if (this.#path !== schema) await this.#pglite.exec(`set search_path to ${schema}`);
-    this.#path = schema;
-    const { rows } = await this.#pglite.query<Rows[number]>(text, values, {
-      // Values are as PostgreSQL reads them already.
-      serializers: IDENTITY,
-      parsers: { [INT8]: (value) => BigInt(value), [BYTEA]: (value) => Buffer.from(value.slice(2), 'hex') },
+    return turn.last.then(() => {
+      if (this.#lost) throw lost();
+      this.#session.run(asked);
+      return { rows: [] };
     });
-    return rows;
   }
 
-  /**
-   * Goes on in a turn of its own, whose place was drawn before: how many promises deep PGlite answers depends on what it
-   * did before, and must not decide who goes first.
-   */
-  async #apart<T>(work: () => Promise<T>): Promise<T> {
-    const { clock, random } = this.#surroundings;
-    const place = random.next();
-    const settled = await work().then(
-      (value) => ({ value }),
-      (error) => ({ error }),
-    );
-    await new Promise<void>((resolve) => clock.after(0, resolve, place));
-    if ('error' in settled) throw settled.error;
-    return settled.value;
+  release(): void {
+    if (!this.#lost) this.#turn.leave();
+  }
+
+  async end(): Promise<void> {}
+
+  async #serve(turn: Turn, group: Group): Promise<void> {
+    const sent = this.#session.take(this.#schema, group);
+    const send = (count: number, hearer?: Group) =>
+      this.#session.send(this.#schema, sent.slice(0, count), hearer);
+    if (this.#lost) return group.handleError(lost());
+    if (!turn.surroundings) return send(sent.length, group);
+    const { clock, random, faults } = turn.surroundings;
+    await clock.sleep(faults.strikes('slow') ? random.integer(1, SLOW_MS_MAX) : random.integer(0, 3));
+    if (turn.inTransaction && turn.owner.pausedFor > IDLE_MS_MAX) {
+      await clock.sleep(IDLE_MS_MAX);
+      if (turn.owner.alive) this.#end(turn);
+    }
+    await turn.owner.awake();
+    if (!turn.owner.alive) return never();
+    if (this.#lost) return group.handleError(lost());
+    for (const [i, { name }] of sent.entries()) {
+      if (name === 'begin') turn.inTransaction = true;
+      if (name === 'commit') return this.#commit(turn, group, (hearer) => send(sent.length, hearer));
+      if (faults.strikes('cut')) {
+        send(i, group);
+        return this.#lose(turn, group);
+      }
+      if (turn.inTransaction && faults.strikes('deadlock')) {
+        send(i, group);
+        return group.handleError(deadlock());
+      }
+    }
+    send(sent.length, group);
+  }
+
+  async #commit(turn: Turn, group: Group, send: (hearer?: Group) => void): Promise<void> {
+    const { faults } = turn.surroundings!;
+    const die = () => {
+      turn.owner.die();
+      return never();
+    };
+    if (faults.strikes('crashBeforeCommit')) return die();
+    if (faults.strikes('crashAfterCommit')) {
+      send();
+      return die();
+    }
+    if (faults.strikes('unanswered')) {
+      send();
+      return this.#lose(turn, group);
+    }
+    send(group);
+  }
+
+  #lose(turn: Turn, group: Group): void {
+    this.#end(turn);
+    group.handleError(lost());
+  }
+
+  /** The connection is lost, and the server ends what is left of its transaction; others go on. */
+  #end(turn: Turn): void {
+    this.#lost = true;
+    this.#session.run('rollback');
+    turn.leave();
   }
 }
 
-class Unanswered extends Error {}
-
-function lost(code: string): ConnectionLost {
-  return new ConnectionLost(Object.assign(new Error('the connection is lost'), { code }));
+function lost(): Error {
+  return Object.assign(new Error('the connection is lost'), { code: 'ECONNRESET' });
 }
 
-function die(owner: Owner): Promise<never> {
-  owner.die();
-  return never();
+function deadlock(): Error {
+  return Object.assign(new DatabaseError('deadlock detected', 0, 'error'), { code: '40P01' });
 }
 
 function never(): Promise<never> {

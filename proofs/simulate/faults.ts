@@ -28,8 +28,10 @@ export const RATES = {
   crashAfterCommit: 0.01,
   /** A second process works on a partition as if it were its own. */
   secondOwner: 0.05,
-  /** A process stands still for a while, then goes on. */
+  /** A process stands still for a while, at any moment; others take over its partitions, and it goes on. */
   pause: 0.02,
+  /** A process stands still right before a transaction, and writes when others have taken over its partitions. */
+  late: 0.02,
   /** A caller does not get the reply. */
   lostReply: 0.1,
   /** A request arrives twice, at different instances. */

@@ -48,8 +48,9 @@ export class SimulatedProcess implements Owner {
   readonly #world: World;
   readonly #bus = new SimulatedBus();
   readonly #stopping = new AbortController();
+  readonly #closers: (() => void)[] = [];
   #alive = true;
-  #awake: Promise<void> = Promise.resolve();
+  #awakeAt = 0;
   #dead!: () => void;
   /** Resolves when it dies. */
   readonly death = new Promise<void>((resolve) => {
@@ -73,7 +74,7 @@ export class SimulatedProcess implements Owner {
     const chain =
       definitions.length > 1
         ? new Chain({
-            sql: world.database.sqlFor(started, 'pg_catalog'),
+            sql: world.database.sqlFor(started, 'pg_catalog', { writes: true }),
             isShared: () => world.isShared(started),
             onFailure: () => world.count('chained transaction failed'),
           })
@@ -85,25 +86,34 @@ export class SimulatedProcess implements Owner {
     return this.#alive;
   }
 
-  awake(): Promise<void> {
-    return this.#awake;
+  get pausedFor(): number {
+    return Math.max(0, this.#awakeAt - this.#world.clock.now);
+  }
+
+  async awake(): Promise<void> {
+    while (this.pausedFor > 0) await this.#world.clock.sleep(this.pausedFor);
   }
 
   /** Stands still: nothing that it begins with the database or the network goes on before that. */
   pause(ms: number): void {
-    this.#awake = this.#world.clock.sleep(ms);
+    this.#awakeAt = Math.max(this.#awakeAt, this.#world.clock.now + ms);
+    this.#world.leasesChange();
+    void this.awake().then(() => this.#world.leasesChange());
   }
 
   die(): void {
     if (!this.#alive) return;
     this.#alive = false;
+    this.#stopping.abort();
+    // What it would look at from time to time it does not any more.
+    for (const close of this.#closers) close();
     this.#dead();
-    void this.#world.buried(this);
+    this.#world.buried(this);
   }
 
   /** What another process announces. */
   async hear(service: ServiceName, news: Announcement[]): Promise<void> {
-    await this.#awake;
+    await this.awake();
     if (this.#alive) this.#bus.emit(service, news, 'elsewhere');
   }
 
@@ -127,10 +137,14 @@ export class SimulatedProcess implements Owner {
       }),
     );
     const progress = new Progress(name, sql, bus, logs);
+    this.#closers.push(() => {
+      void progress.close();
+      for (const log of logs.values()) void log.close();
+    });
     const listeners: ((decisions: unknown[]) => void)[] = [];
     // biome-ignore lint/suspicious/noExplicitAny: as above
     const pipeline = new Pipeline<any, any, any>({
-      sql: database.sqlFor(this, schemaOf(name)),
+      sql: database.sqlFor(this, schemaOf(name), { writes: true }),
       service: name,
       schema: schemaOf(name),
       partitions,

@@ -1,6 +1,5 @@
 import { parentPort, workerData } from 'node:worker_threads';
-import { Database } from './database.ts';
-import { FULL, type Outcome, play, type Size } from './world.ts';
+import { createDatabase, FULL, type Outcome, play, type Size } from './world.ts';
 
 export interface Job {
   first: number;
@@ -19,7 +18,7 @@ export interface Message {
 }
 
 const { first, step, end, trace } = workerData as Job;
-const database = await Database.create();
+const database = await createDatabase();
 for (let seed = first; seed < end; seed += step) {
   const outcome = await play(database, seed);
   const message: Message = { seed, hash: outcome.hash, counts: outcome.counts };

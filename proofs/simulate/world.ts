@@ -7,13 +7,13 @@ import { notificationService } from '../../services/notification-service/service
 import { orderService } from '../../services/order-service/service.ts';
 import { userService } from '../../services/user-service/service.ts';
 import { audit, lines, looksOf } from '../audit/audit.ts';
-import type { Looks } from '../audit/invariant.ts';
+import { type Looks, offenceText } from '../audit/invariant.ts';
 import { compare } from '../compare.ts';
 import { Random } from '../random.ts';
 import { ClientRecord } from '../record.ts';
 import { Caller } from './callers.ts';
 import { Clock } from './clock.ts';
-import type { Database } from './database.ts';
+import { Database } from './database.ts';
 import { Faults } from './faults.ts';
 import { type AnyDefinition, SimulatedProcess } from './process.ts';
 import type { Reply, Request } from './routes.ts';
@@ -29,6 +29,7 @@ const LOAD_MS_MAX = 600_000;
 const REST_MS_MAX = 120_000;
 const TROUBLE_MS = 200;
 const RESTART_MS = 500;
+const PAUSE_MS_MAX = 5000;
 
 /** How much is asked for. */
 export interface Size {
@@ -47,12 +48,25 @@ export interface Outcome {
   counts: Record<string, number>;
 }
 
+/** The same in every installation. */
+const PARTITIONS = 3;
+/** They ask nearly every statement that there is. */
+const WARM_UP = [1, 2, 3];
+
+/** A database for `play`, on which each seed finds the same statements prepared, whichever were played before. */
+export async function createDatabase(): Promise<Database> {
+  const database = await Database.create(PARTITIONS);
+  for (const seed of WARM_UP) await play(database, seed);
+  database.keepPrepared();
+  return database;
+}
+
 /** Plays one seed from the first day to rest. */
 export async function play(database: Database, seed: number, size: Size = FULL): Promise<Outcome> {
   const world = new World(database, seed, size);
   const uninstall = world.clock.install();
   try {
-    await database.reset(world.partitions, world);
+    database.reset(world);
     return await world.play();
   } finally {
     uninstall();
@@ -65,7 +79,7 @@ export class World {
   readonly clock: Clock;
   readonly faults: Faults;
   readonly size: Size;
-  readonly partitions = 3;
+  readonly partitions = PARTITIONS;
   readonly currency = 'RUB';
   readonly record = new ClientRecord();
   readonly #hash: Hash = createHash('sha256');
@@ -74,6 +88,7 @@ export class World {
   readonly #violations: string[] = [];
   readonly #processes: (SimulatedProcess | undefined)[] = [];
   readonly #layout: AnyDefinition[][];
+  #leasesChanged = false;
   #quiet = false;
 
   constructor(database: Database, seed: number, size: Size) {
@@ -108,6 +123,8 @@ export class World {
       await this.#look(async (looks) => {
         for (const what of await compare(looks, this.record)) this.violation(what);
         for (const what of lines(await audit(looks, { atRest: true }))) this.violation(what);
+        const steps = await looks['billing-service']`select * from watch.cursor_steps`;
+        for (const step of steps) this.violation(`a cursor did not move forward: ${offenceText(step)}`);
       });
     return {
       violations: this.#violations,
@@ -160,15 +177,24 @@ export class World {
     }
   }
 
-  /** The first living process of a service, counted from the partition on, owns it. */
+  /**
+   * The processes of a service share its partitions, in turn. One that stands still has lost its leases, without knowing:
+   * it goes on until a cursor tells otherwise.
+   */
   owns(process: SimulatedProcess, service: ServiceName, partition: number): boolean {
-    const instances = this.#alive.filter((other) => other.services.has(service));
+    const instances = this.#alive.filter((other) => other.pausedFor === 0 && other.services.has(service));
     return instances[partition % instances.length] === process;
   }
 
-  async buried(process: SimulatedProcess): Promise<void> {
+  /** Somebody came, went, stood still or woke up; the next look at the leases will tell. */
+  leasesChange(): void {
+    this.#leasesChanged = true;
+  }
+
+  buried(process: SimulatedProcess): void {
     this.trace(`${process.name} died`);
-    await this.database.buried(process);
+    this.leasesChange();
+    this.database.buried(process);
   }
 
   get #alive(): SimulatedProcess[] {
@@ -183,14 +209,20 @@ export class World {
         this.#processes[place] = process;
       });
       const process = this.#processes[place]!;
-      void starting.then(() => this.#assign());
+      // Whoever cannot reach the database at its start ends, and is started again.
+      void starting.then(
+        () => this.leasesChange(),
+        () => process.die(),
+      );
       await process.death;
       await this.clock.sleep(this.random.integer(1, RESTART_MS));
     }
   }
 
-  /** Every partition to its owner; who owned it before goes on until a cursor tells otherwise. */
+  /** Every partition to its owner. */
   #assign(): void {
+    if (!this.#leasesChanged) return;
+    this.#leasesChanged = false;
     for (const process of this.#alive) {
       for (const [service, { work }] of process.services) {
         for (let partition = 0; partition < this.partitions; partition += 1) {
@@ -208,7 +240,7 @@ export class World {
       if (this.#quiet || alive.length === 0) continue;
       const victim = this.random.pick(alive);
       if (this.faults.strikes('crash')) victim.die();
-      else if (this.faults.strikes('pause')) victim.pause(this.random.integer(100, 5000));
+      else if (this.faults.strikes('pause')) victim.pause(this.random.integer(100, PAUSE_MS_MAX));
       else if (this.faults.strikes('clockJump')) this.clock.jump(this.random.integer(-3_600_000, 3_600_000));
       else if (this.faults.strikes('secondOwner')) {
         const running = this.random.pick([...victim.services.values()]);
