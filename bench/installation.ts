@@ -15,10 +15,13 @@ export async function startProduct(options: {
   dataDir?: string;
   folder: string;
   signal: AbortSignal;
+  /** Further settings. */
+  more?: NodeJS.ProcessEnv;
 }): Promise<Product> {
-  const { databaseUrl = '', dataDir, folder, signal } = options;
+  const { databaseUrl = '', dataDir, folder, signal, more } = options;
   const env: NodeJS.ProcessEnv = {
     ...process.env,
+    ...more,
     HOST: '127.0.0.1',
     LOG_LEVEL: 'warn',
     DATABASE_URL: databaseUrl,

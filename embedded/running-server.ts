@@ -2,20 +2,13 @@ import { readFile, rm } from 'node:fs/promises';
 import path from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 
-export interface Listening {
-  /** Of 127.0.0.1. */
-  port: number;
-  /** Of its Unix-domain socket; undefined: it has none. */
-  socketFolder: string | undefined;
-}
-
 const READY_MS_MAX = 60_000;
 
 /**
- * Where a PostgreSQL listens that already runs on this cluster, left by a process that was killed; undefined when none
+ * The port of 127.0.0.1 where a PostgreSQL listens that already runs on this cluster, left by a process that was killed; undefined when none
  * does. A pid file whose process is gone, or is by now some other program, is removed.
  */
-export async function runningServer(cluster: string): Promise<Listening | undefined> {
+export async function runningServer(cluster: string): Promise<number | undefined> {
   const pidFile = path.join(cluster, 'postmaster.pid');
   const deadline = performance.now() + READY_MS_MAX;
   while (performance.now() < deadline) {
@@ -27,7 +20,7 @@ export async function runningServer(cluster: string): Promise<Listening | undefi
       await rm(pidFile, { force: true });
       return undefined;
     }
-    if (lines[7] === 'ready') return { port: Number(lines[3]), socketFolder: lines[4] || undefined };
+    if (lines[7] === 'ready') return Number(lines[3]);
     // It starts, recovers or stops.
     await delay(50);
   }

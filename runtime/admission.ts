@@ -15,7 +15,7 @@ export class Admission {
   #served = 0;
   #since = performance.now();
 
-  constructor(min = 512, max = 8192) {
+  constructor(min = 1024, max = 8192) {
     this.#min = min;
     this.#max = max;
   }

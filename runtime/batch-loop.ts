@@ -1,5 +1,6 @@
 export interface Batches {
-  hasMore: () => boolean;
+  /** How many wait to be taken. */
+  waiting: () => number;
   /** Commits what gathered; never rejects. */
   next: () => Promise<void>;
   /** Nothing more to do here. */
@@ -10,14 +11,19 @@ export interface Batches {
 const SLICE = 16;
 /** A turn that takes longer has much else to do: then all answers go at once, or they would wait for a hundred turns. */
 const TURN_MS_MAX = 5;
+/**
+ * So many at once are a crowd, and do not wait for the event loop's turn at all. With thousands of callers that can take
+ * seconds: libuv looks for new requests up to 48 times, 1024 at a time, before it comes to what is set with setImmediate.
+ */
+const CROWD = 384;
 
 /** Batch after batch, each of what gathered while the one before was under way; at rest while there is nothing to do. */
 export class BatchLoop {
   readonly #batches: Batches;
   #tasks: (() => void)[] = [];
   #done = 0;
-  #draining = false;
-  /** When this turn of the event loop began, as far as is known. */
+  #slicing: NodeJS.Immediate | undefined;
+  /** When the next slice was asked for. */
   #turned = 0;
   #running: Promise<void> | undefined;
 
@@ -48,10 +54,10 @@ export class BatchLoop {
   }
 
   async #run(): Promise<void> {
-    const { hasMore, next, rested } = this.#batches;
-    while (hasMore()) {
+    const { waiting, next, rested } = this.#batches;
+    while (waiting() > 0) {
       // Let everything that this turn of the event loop brings share the next batch.
-      await new Promise(setImmediate);
+      if (waiting() < CROWD) await new Promise(setImmediate);
       const batch = next();
       this.#drain();
       await batch;
@@ -63,21 +69,28 @@ export class BatchLoop {
   }
 
   #drain(): void {
-    if (this.#draining) return;
-    this.#draining = true;
-    this.#turned = performance.now();
-    setImmediate(this.#slice);
+    if (this.#tasks.length >= CROWD) {
+      process.nextTick(this.#all);
+    } else {
+      this.#turned = performance.now();
+      this.#slicing ??= setImmediate(this.#slice);
+    }
   }
 
   readonly #slice = (): void => {
-    const began = performance.now();
-    const size = began - this.#turned > TURN_MS_MAX ? this.#tasks.length : SLICE;
-    const until = Math.min(this.#tasks.length, this.#done + size);
+    this.#slicing = undefined;
+    const isSlow = performance.now() - this.#turned > TURN_MS_MAX;
+    const until = isSlow ? this.#tasks.length : Math.min(this.#tasks.length, this.#done + SLICE);
     while (this.#done < until) this.#tasks[this.#done++]!();
-    this.#turned = performance.now();
-    if (this.#done < this.#tasks.length) return void setImmediate(this.#slice);
+    if (this.#done < this.#tasks.length) this.#drain();
+    else this.#all();
+  };
+
+  readonly #all = (): void => {
+    while (this.#done < this.#tasks.length) this.#tasks[this.#done++]!();
     this.#tasks = [];
     this.#done = 0;
-    this.#draining = false;
+    clearImmediate(this.#slicing);
+    this.#slicing = undefined;
   };
 }

@@ -50,7 +50,7 @@ export class Chain {
   readonly #options: ChainOptions;
   readonly #members = new Map<ServiceName, ChainMember>();
   readonly #loop = new BatchLoop({
-    hasMore: () => this.isOpen && this.#pipelines.some((pipeline) => pipeline.hasMore),
+    waiting: () => (this.isOpen ? Math.max(...this.#pipelines.map((pipeline) => pipeline.waiting)) : 0),
     next: () => this.#transact(),
     rested: () => this.#pipelines.forEach((pipeline) => void pipeline.wake()),
   });

@@ -32,6 +32,8 @@ export interface Room<State, Command, D extends Decision> {
   metrics: Metrics;
   /** Resolves when all that other services said about this user is applied; else rejects with `not_fresh`. */
   freshFor(user_id: number): Promise<void>;
+  /** Another reason to refuse a POST with `overloaded`, next to a full queue. */
+  refuseWhile(isTooMuch: () => boolean): void;
   /** Decisions of this instance, right after their commit. */
   onDecisions(listener: (decisions: D[]) => void): void;
   /** Other instances of this service applied something: what it was stands in the database. */

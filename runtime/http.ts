@@ -1,5 +1,4 @@
-import type { IncomingMessage, ServerResponse } from 'node:http';
-import type { Socket } from 'node:net';
+import { createServer, METHODS as HTTP_METHODS, type IncomingMessage, type ServerResponse } from 'node:http';
 import fastifySwagger from '@fastify/swagger';
 import fastifySwaggerUi from '@fastify/swagger-ui';
 import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox';
@@ -14,9 +13,11 @@ import Fastify, {
   type RawServerDefault,
 } from 'fastify';
 import type { Logger } from 'pino';
+import { Connections } from './connections.ts';
 import { parseExactly } from './json.ts';
 import type { Metrics } from './metrics.ts';
 import manifest from './package.json' with { type: 'json' };
+import { refuseInFrontOf, refuseMalformed } from './refusals.ts';
 import { isConnectionLoss } from './sql-errors.ts';
 import { traceFor, traceId } from './trace.ts';
 import { createValidatorCompiler, invalid } from './validation.ts';
@@ -36,6 +37,10 @@ export interface HttpOptions {
 const BODY_MAX = 64 * 1024;
 const IN_FLIGHT_MAX = 10_000;
 const REQUEST_MS_MAX = 15_000;
+/** So much later it may be noticed. */
+const LATE_MS_MAX = 5000;
+/** Longer than a load balancer keeps a connection (60 s, mostly), so that none ends just as a request comes. */
+const KEEP_ALIVE_MS = 72_000;
 
 export type App = FastifyInstance<
   RawServerDefault,
@@ -45,7 +50,8 @@ export type App = FastifyInstance<
   TypeBoxTypeProvider
 >;
 
-const METHODS = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS', 'TRACE'] as const;
+/** All that Node reads; CONNECT asks a proxy for a tunnel and has no path. */
+const METHODS = HTTP_METHODS.filter((method) => method !== 'CONNECT');
 
 /** A Fastify app with everything that the four services have in common; each adds its own routes. */
 export async function createHttp({
@@ -57,6 +63,10 @@ export async function createHttp({
   full,
   ready,
 }: HttpOptions) {
+  const connections = new Connections();
+  const isTooMuch = ({ method, url }: IncomingMessage) =>
+    (method === 'POST' && full() && !stopping()) ||
+    (connections.inFlight > IN_FLIGHT_MAX && !url!.startsWith('/health/'));
   const app: App = Fastify({
     loggerInstance: logger,
     logController: new LogController({ disableRequestLogging: true, requestIdLogLabel: 'request_id' }),
@@ -64,14 +74,31 @@ export async function createHttp({
     // A logger for each request cost 3 % of the time of an order: the few lines that speak of one name it themselves.
     childLoggerFactory: (parent) => parent,
     bodyLimit: BODY_MAX,
-    requestTimeout: REQUEST_MS_MAX,
     forceCloseConnections: 'idle',
     return503OnClosing: false,
     frameworkErrors: (error, request, reply) => sendProblem(asProblem(error), request, reply as FastifyReply),
-    clientErrorHandler: refuseMalformedHttp,
-    // Node's own refusal has no body; `watchRequests` refuses instead.
-    http: { requireHostHeader: false },
+    clientErrorHandler: (error, socket) => refuseMalformed(error, socket, connections.get(socket)),
+    serverFactory(handle) {
+      const options = {
+        keepAliveTimeout: KEEP_ALIVE_MS,
+        // Where the one for headers is longer, as by default, Node takes each of the two for the other.
+        headersTimeout: REQUEST_MS_MAX,
+        requestTimeout: REQUEST_MS_MAX,
+        connectionsCheckingInterval: LATE_MS_MAX,
+        // Node's own refusal has no body; `watchRequests` refuses instead.
+        requireHostHeader: false,
+      };
+      const listener = refuseInFrontOf(handle, isTooMuch, () => metrics.refusals.inc());
+      return createServer(options, (request, response) => {
+        connections.saw(request, response);
+        listener(request, response);
+      });
+    },
   }).withTypeProvider<TypeBoxTypeProvider>();
+  // What a caller expects beside 100-continue is passed over (RFC 9110, 10.1.1); Node's own refusal has no body.
+  app.server.on('checkExpectation', (request, response) => app.server.emit('request', request, response));
+  for (const method of METHODS.filter((each) => !app.supportedMethods.includes(each)))
+    app.addHttpMethod(method);
 
   app.removeAllContentTypeParsers();
   app.addContentTypeParser('application/json', { parseAs: 'buffer' }, (_request, body, done) => {
@@ -89,7 +116,7 @@ export async function createHttp({
   );
   app.setNotFoundHandler((request, reply) => sendProblem(new Problem('route_not_found'), request, reply));
 
-  watchRequests(app, { logger, metrics, stopping, full });
+  watchRequests(app, connections, { logger, metrics, stopping });
   await app.register(fastifySwagger, {
     openapi: { openapi: '3.1.0', info: { title: service, description, version: manifest.version } },
     transform: ({ schema, url }) => ({ schema: withOptionalDefaults(schema), url }),
@@ -140,43 +167,21 @@ function refuseOtherMethods(app: App, paths: Set<string>): void {
   }
 }
 
-const OVERLOADED = new Problem('overloaded');
-const OVERLOADED_BODY = JSON.stringify(OVERLOADED);
-
-/** Answered at once, past the rest of Fastify and before the body is read: refusals come by the thousand a second. */
-function refuse(request: FastifyRequest, reply: FastifyReply): void {
-  reply.hijack();
-  reply.raw
-    .writeHead(OVERLOADED.status, {
-      'content-type': 'application/problem+json',
-      'content-length': Buffer.byteLength(OVERLOADED_BODY),
-      'retry-after': String(OVERLOADED.retry_after),
-      'x-request-id': traceId(request.id),
-    })
-    .end(OVERLOADED_BODY);
-}
-
-/** A hook for a route that can have too much to do by itself. */
-export function refuseWhile(full: () => boolean) {
-  return (request: FastifyRequest, reply: FastifyReply, done: () => void) =>
-    full() ? refuse(request, reply) : done();
-}
-
 function watchRequests(
   app: Pick<App, 'addHook'>,
-  { logger, metrics, stopping, full }: Pick<HttpOptions, 'logger' | 'metrics' | 'stopping' | 'full'>,
+  connections: Connections,
+  { logger, metrics, stopping }: Pick<HttpOptions, 'logger' | 'metrics' | 'stopping'>,
 ) {
-  let inFlight = 0;
+  metrics.gauge('http_requests_in_flight', 'Requests that came and are not answered yet.', [], (set) =>
+    set(connections.inFlight),
+  );
   app.addHook('onRequest', (request, reply, done) => {
-    inFlight += 1;
-    newest.set(request.raw.socket, reply);
+    connections.began(request.raw.socket);
     reply.header('x-request-id', traceId(request.id));
     if (stopping()) return done(new Problem('stopping'));
     if (request.headers.host === undefined && request.raw.httpVersion === '1.1') {
       return done(new Problem('invalid_request', 'The header Host is missing.'));
     }
-    const tooMany = inFlight > IN_FLIGHT_MAX && !request.url.startsWith('/health/');
-    if (tooMany || (request.method === 'POST' && full())) return refuse(request, reply);
     done();
   });
   app.addHook('onSend', (_request, reply, _payload, done) => {
@@ -185,7 +190,7 @@ function watchRequests(
     done();
   });
   app.addHook('onResponse', (request, reply, done) => {
-    inFlight -= 1;
+    connections.ended(request.raw.socket);
     const labels = {
       route: request.routeOptions.url ?? 'unknown',
       method: request.method,
@@ -222,30 +227,6 @@ function sendProblem(problem: Problem, request: FastifyRequest, reply: FastifyRe
   }
   if (problem.retry_after !== undefined) reply.header('retry-after', problem.retry_after);
   return reply.code(problem.status).type('application/problem+json').send(JSON.stringify(problem));
-}
-
-/** The newest request of a connection, and what it is answered by. */
-const newest = new WeakMap<Socket, Pick<FastifyReply, 'request' | 'raw'>>();
-
-/** What never became a whole request: Node's parser or a time-out refused it. */
-function refuseMalformedHttp(error: Error & { code?: string }, socket: Socket): void {
-  const last = newest.get(socket);
-  // A second answer would be taken for that to the next request.
-  const isAnswered = last?.raw.headersSent && !last.request.raw.complete;
-  if (error.code === 'ECONNRESET' || !socket.writable || isAnswered) return void socket.destroy();
-  const problem = new Problem(
-    error.code === 'HPE_HEADER_OVERFLOW'
-      ? 'headers_too_large'
-      : error.code === 'ERR_HTTP_REQUEST_TIMEOUT'
-        ? 'request_timeout'
-        : 'invalid_request',
-  );
-  const body = JSON.stringify(problem);
-  socket.end(
-    `HTTP/1.1 ${problem.status} ${problem.status}\r\nContent-Type: application/problem+json\r\n` +
-      (problem.retry_after === undefined ? '' : `Retry-After: ${problem.retry_after}\r\n`) +
-      `Content-Length: ${Buffer.byteLength(body)}\r\nConnection: close\r\n\r\n${body}`,
-  );
 }
 
 const utf8 = new TextDecoder('utf-8', { fatal: true });

@@ -1,4 +1,4 @@
-import { collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
+import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
 
 const LATENCIES = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30];
 const SIZES = [1, 2, 5, 10, 25, 50, 100, 250, 500, 1000, 2500];
@@ -16,6 +16,12 @@ export function createMetrics(service: string) {
       help: 'Requests answered, by route, method and status; _count is their number.',
       labelNames: ['route', 'method', 'status'],
       buckets: LATENCIES,
+      registers,
+    }),
+    /** Not among `requests`. */
+    refusals: new Counter({
+      name: 'http_requests_refused_total',
+      help: 'Requests refused with `overloaded` before they were looked at.',
       registers,
     }),
     batchSize: new Histogram({

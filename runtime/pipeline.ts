@@ -36,7 +36,7 @@ export class Pipeline<State, Command, D extends Decision> {
   readonly #admission: Admission;
   readonly #queue: Unit<Command, D>[] = [];
   readonly #loop = new BatchLoop({
-    hasMore: () => this.hasMore && !this.#options.chain?.isOpen,
+    waiting: () => (this.#options.chain?.isOpen ? 0 : this.waiting),
     next: () => this.#process(this.#takeUnits(), TRIES),
     rested: () => this.wake(),
   });
@@ -54,8 +54,13 @@ export class Pipeline<State, Command, D extends Decision> {
     return this.#requests;
   }
 
+  /** Requests and runs of events. */
+  get waiting(): number {
+    return this.#queue.length;
+  }
+
   get hasMore(): boolean {
-    return this.#queue.length > 0;
+    return this.waiting > 0;
   }
 
   /** Would another request be refused? */

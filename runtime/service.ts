@@ -38,6 +38,11 @@ export interface ServiceContext {
 
 const READ_CONNECTIONS = 4;
 const LOG_CONNECTIONS = 3;
+/**
+ * New connections that may wait for a busy moment to end (the system's own bound is lower in places). The kernel drops what
+ * comes beyond, and such a caller is heard after seconds: with Node's 511 some were, of 4000 that came at once.
+ */
+const BACKLOG = 4096;
 
 export async function startService<State, Command, D extends Decision>(
   definition: ServiceDefinition<State, Command, D>,
@@ -94,6 +99,7 @@ async function open<State, Command, D extends Decision>(
   await progress.refresh();
 
   const chain = chains.on(url);
+  const reasonsToRefuse = [() => pipeline.full];
   const listeners: ((decisions: D[]) => void)[] = [];
   const pipeline = new Pipeline<State, Command, D>({
     sql: writeSql,
@@ -132,6 +138,7 @@ async function open<State, Command, D extends Decision>(
     logger,
     metrics,
     freshFor: (user_id) => progress.fresh(partitionOf(user_id, partitions)),
+    refuseWhile: (isTooMuch) => void reasonsToRefuse.push(isTooMuch),
     onDecisions: (listener) => void listeners.push(listener),
     onElsewhere(listener) {
       const stopHearing = bus.on(name, (_news, where) => where === 'elsewhere' && listener());
@@ -145,7 +152,7 @@ async function open<State, Command, D extends Decision>(
     logger,
     metrics,
     stopping: () => stopping,
-    full: () => pipeline.full,
+    full: () => reasonsToRefuse.some((isTooMuch) => isTooMuch()),
     ready: async () => void (await sql`select 1`),
   });
   closers.unshift(() => app.close());
@@ -154,7 +161,7 @@ async function open<State, Command, D extends Decision>(
 
   await leases.start();
   const wanted = config.ports[name];
-  await app.listen({ host: config.host, port: wanted }).catch((error) => {
+  await app.listen({ host: config.host, port: wanted, backlog: BACKLOG }).catch((error) => {
     throw asStartupError(error, `${settingOf(name, 'PORT')} ${config.host}:${wanted}`);
   });
   const { port } = app.server.address() as AddressInfo;

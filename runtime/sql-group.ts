@@ -4,7 +4,9 @@
  * the rest of the group (protocol: "pipelining" in its manual), so a commit at the end of a group commits all of it or
  * nothing. pg sends it as a query class of our own (its "submittable" interface, which pg-cursor uses too).
  */
+import type { Socket } from 'node:net';
 import type pg from 'pg';
+import { serialize } from 'pg-protocol';
 import { normalize } from './sql-errors.ts';
 import type { Rows, Statement } from './sql-query.ts';
 
@@ -53,24 +55,24 @@ export class Group implements pg.Submittable {
   }
 
   submit(connection: pg.Connection): void {
-    const wire = connection as unknown as Wire;
-    wire.stream.cork();
+    const messages: Buffer[] = [];
     const parsed = new Set<string>();
     for (const { statement } of this.#asked) {
       const { name, text, values } = statement;
       const known = this.#prepared.has(name) || parsed.has(name);
       if (!known) {
         // A parse whose statement failed later may stand already; to close what is not there is no error.
-        wire.close({ type: 'S', name });
-        wire.parse({ name, text, types: [] });
+        messages.push(serialize.close({ type: 'S', name }), serialize.parse({ name, text, types: [] }));
         parsed.add(name);
       }
-      wire.bind({ portal: '', statement: name, values });
-      if (!this.#prepared.has(name)) wire.describe({ type: 'P', name: '' });
-      wire.execute({});
+      messages.push(serialize.bind({ statement: name, values }));
+      if (!this.#prepared.has(name)) messages.push(serialize.describe({ type: 'P' }));
+      messages.push(serialize.execute());
     }
-    wire.sync();
-    wire.stream.uncork();
+    messages.push(serialize.sync());
+    // Of a connection that is lost pg tells by itself.
+    const { stream } = connection as unknown as { stream: Socket };
+    if (stream.writable) stream.write(Buffer.concat(messages));
   }
 
   handleRowDescription({ fields }: { fields: { name: string; dataTypeID: number }[] }): void {
@@ -109,15 +111,4 @@ export class Group implements pg.Submittable {
   get #current(): Asked {
     return this.#asked[this.#answered]!;
   }
-}
-
-/** The parts of pg's connection that a query class sends by. */
-interface Wire {
-  stream: { cork(): void; uncork(): void };
-  close(message: { type: 'S'; name: string }): void;
-  parse(message: { name: string; text: string; types: number[] }): void;
-  bind(message: { portal: string; statement: string; values: unknown[] }): void;
-  describe(message: { type: 'P'; name: string }): void;
-  execute(message: object): void;
-  sync(): void;
 }

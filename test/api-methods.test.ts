@@ -5,7 +5,20 @@ import { OPERATIONS, ROUTES } from './routes.ts';
 import { shareInstallation } from './shared-installation.ts';
 
 const shared = shareInstallation();
-const METHODS = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS'];
+/** Some of WebDAV and of caches, too, which no route of ours knows. */
+const METHODS = [
+  'GET',
+  'HEAD',
+  'POST',
+  'PUT',
+  'PATCH',
+  'DELETE',
+  'OPTIONS',
+  'PROPFIND',
+  'LOCK',
+  'PURGE',
+  'QUERY',
+];
 
 /** Every path of a service, as called for the thing with this id, and the methods that it knows. */
 function pathsOf(service: string, id: number | string = 1) {

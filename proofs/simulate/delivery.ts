@@ -2,10 +2,12 @@ import type { LogEvent, LogReader } from '@stream-processing/runtime/log.ts';
 import type { World } from './world.ts';
 
 const LATE_MS = 400;
+/** How long a delivery waits for something behind the gap. */
+const GAP_MS = 1000;
 
 /**
- * A log whose deliveries are late, repeated, out of order or left out, as the seed says. Out of order or with a gap a
- * consumer must stop loudly and ask again; repeated it must drop what it has.
+ * A log whose deliveries are late, repeated, out of order, or left out in whole or in part, as the seed says. Out of order or
+ * with a gap a consumer must stop loudly and ask again; repeated it must drop what it has.
  */
 export function deliver(log: LogReader, { clock, faults, random }: World): LogReader {
   return {
@@ -13,6 +15,10 @@ export function deliver(log: LogReader, { clock, faults, random }: World): LogRe
     async read(partition, after, max) {
       if (faults.strikes('delay')) await clock.sleep(random.integer(1, LATE_MS));
       if (faults.strikes('drop')) return [];
+      if (faults.strikes('gap')) {
+        await log.wait(partition, after + 1, AbortSignal.timeout(GAP_MS));
+        return log.read(partition, after + 1, max);
+      }
       const again = faults.strikes('duplicate');
       const events = await log.read(
         partition,

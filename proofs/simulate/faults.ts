@@ -10,6 +10,8 @@ export const RATES = {
   reorder: 0.05,
   /** A delivery, or an announcement, does not come; the next look finds it. */
   drop: 0.1,
+  /** The next event is left out of a delivery; those behind it come. */
+  gap: 0.05,
   /** A statement waits long. */
   slow: 0.02,
   /** The connection is lost in the midst of a transaction, which is rolled back. */

@@ -201,6 +201,7 @@ export class SimulatedProcess implements Owner {
       logger,
       metrics: { gauge() {} } as never,
       freshFor: (user_id) => progress.fresh(partitionOf(user_id, partitions)),
+      refuseWhile: () => undefined,
       onDecisions: (listener) => void listeners.push(listener),
       onElsewhere: (listener) => void bus.on(name, (_news, where) => where === 'elsewhere' && listener()),
     };

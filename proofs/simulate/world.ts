@@ -108,9 +108,11 @@ export class World {
     const callers = Array.from({ length: this.size.callers }, (_, i) => new Caller(this, i + 1));
     const ended = callers.map((caller) => caller.run());
     let done = false;
-    void Promise.all(ended).then(() => {
-      done = true;
-    });
+    void Promise.all(ended)
+      .catch((error: Error) => this.violation(error.message))
+      .then(() => {
+        done = true;
+      });
     if (!(await this.clock.runUntil(() => done, LOAD_MS_MAX)))
       this.violation('the callers are not answered in time');
     this.faults.stop();

@@ -3,15 +3,12 @@
  * again; then rest, an audit, and a comparison with what the callers were told. Exit code 1 on any violation, or where too
  * few requests succeeded for the run to say anything.
  */
-import { chmod, mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import path from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import { SERVICES, type ServiceName } from '@stream-processing/contracts/names.ts';
 import { connect, type Sql } from '@stream-processing/runtime/sql.ts';
-import { type EmbeddedPostgres, startEmbeddedPostgres } from '../../embedded/postgres.ts';
-import { audit, lines, withLooks } from '../audit/audit.ts';
+import type { EmbeddedPostgres } from '../../embedded/postgres.ts';
+import { withLooks } from '../audit/audit.ts';
 import { compare } from '../compare.ts';
+import { auditAll, untilRest, urlsOf, withPostgres } from '../installation.ts';
 import { Random } from '../random.ts';
 import { ClientRecord } from '../record.ts';
 import { type Attempt, Caller } from './callers.ts';
@@ -22,7 +19,6 @@ import { Watch } from './watch.ts';
 
 /** Between the end of one fault and the next one. */
 const QUIET_MS = [500, 4000] as const;
-const REST_MS_MAX = 60_000;
 /** Of the first attempts outside of faults and their recovery. */
 const SUCCESS_MIN = 0.95;
 const VIOLATIONS_SHOWN = 20;
@@ -38,7 +34,7 @@ async function main(args: string[]): Promise<number> {
     }
     const interrupted = new AbortController();
     for (const name of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(name, () => interrupted.abort());
-    return await withPostgres((postgres, folder) =>
+    return await withPostgres('soak', (postgres, folder) =>
       soak(postgres, folder, { ...options, signal: interrupted.signal }),
     );
   } catch (error) {
@@ -135,23 +131,6 @@ async function harass(
   return done;
 }
 
-/** Nothing pending, nothing unapplied. */
-async function untilRest(url: string): Promise<void> {
-  const deadline = performance.now() + REST_MS_MAX;
-  for (;;) {
-    const left = await withLooks(urlsOf(url), (looks) => audit(looks, { atRest: true, only: 'atRest' }));
-    if (left.length === 0) return;
-    // The audit that follows tells what is left.
-    if (performance.now() > deadline) return;
-    await delay(200);
-  }
-}
-
-async function auditAll(url: string): Promise<string[]> {
-  const broken = await withLooks(urlsOf(url), (looks) => audit(looks, { atRest: true }));
-  return lines(broken);
-}
-
 function report(run: {
   record: ClientRecord;
   watch: Watch;
@@ -184,28 +163,6 @@ function report(run: {
   return 0;
 }
 
-function urlsOf(url: string): Record<ServiceName, string> {
-  return Object.fromEntries(SERVICES.map((service) => [service, url])) as Record<ServiceName, string>;
-}
-
 function adminOf(url: string): Sql {
   return connect(url, { max: 1, name: 'soak', schema: 'public' });
-}
-
-async function withPostgres(
-  work: (postgres: EmbeddedPostgres, folder: string) => Promise<number>,
-): Promise<number> {
-  const folder = await mkdtemp(path.join(tmpdir(), 'stream-processing-soak-'));
-  // For the account that PostgreSQL runs as.
-  await chmod(folder, 0o711);
-  try {
-    const postgres = await startEmbeddedPostgres({ dataDir: path.join(folder, 'data') });
-    try {
-      return await work(postgres, folder);
-    } finally {
-      await postgres.stop();
-    }
-  } finally {
-    await rm(folder, { recursive: true, force: true });
-  }
 }

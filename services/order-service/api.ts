@@ -3,7 +3,7 @@ import { toMinor } from '@stream-processing/contracts/money.ts';
 import { NewOrder, Order as WireOrder } from '@stream-processing/contracts/orders.ts';
 import { Problem } from '@stream-processing/contracts/problems.ts';
 import type { Room } from '@stream-processing/runtime/definition.ts';
-import { type App, refuseWhile } from '@stream-processing/runtime/http.ts';
+import type { App } from '@stream-processing/runtime/http.ts';
 import { keysetOf } from '@stream-processing/runtime/page.ts';
 import {
   BODY_PROBLEMS,
@@ -23,6 +23,7 @@ const consistency = Exact({ consistency: Consistency });
 
 export function routes(app: App, room: Room<State, Command, Decision>): void {
   const waiters = new Waiters(room);
+  room.refuseWhile(() => waiters.full);
 
   const create = {
     tags,
@@ -38,8 +39,7 @@ export function routes(app: App, room: Room<State, Command, Decision>): void {
       ...problems('user_not_found', 'not_fresh', ...BODY_PROBLEMS),
     },
   };
-  const onRequest = refuseWhile(() => waiters.full);
-  app.post('/orders', { schema: create, onRequest }, async (request, response) => {
+  app.post('/orders', { schema: create }, async (request, response) => {
     const { user_id } = request.body;
     const { ms, applied } = waitOf(request.headers.prefer);
     let waiter: Waiter | undefined;

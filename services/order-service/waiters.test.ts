@@ -27,7 +27,7 @@ function waiters() {
 
 test('with more orders waiting than are decided in a moment there is no room for another', async () => {
   const { waiters: all, settle } = waiters();
-  const opened = Array.from({ length: 512 }, (_, id) => all.open(id + 2)!);
+  const opened = Array.from({ length: 2048 }, (_, id) => all.open(id + 2)!);
   const mine = all.open(order.id)!;
   settle();
   expect(all.full).toBe(true);
@@ -38,6 +38,6 @@ test('with more orders waiting than are decided in a moment there is no room for
 
 test('while billing decides nothing, orders are taken', () => {
   const { waiters: all } = waiters();
-  for (let id = 0; id < 600; id += 1) all.open(id);
+  for (let id = 0; id < 2400; id += 1) all.open(id);
   expect(all.full).toBe(false);
 });

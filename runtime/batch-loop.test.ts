@@ -1,0 +1,46 @@
+import { expect, test } from 'vitest';
+import { BatchLoop } from './batch-loop.ts';
+
+/** Runs batches with so many answers each, and tells in which turn of the event loop each answer was given. */
+async function turnsOf(batches: { waiting: number; answers: number }[]): Promise<number[][]> {
+  let turn = 0;
+  const turns: number[][] = batches.map(() => []);
+  const left = batches.map((batch, i) => ({ ...batch, i }));
+  const loop = new BatchLoop({
+    waiting: () => left[0]?.waiting ?? 0,
+    async next() {
+      const { answers, i } = left.shift()!;
+      loop.afterwards(Array.from({ length: answers }, () => () => void turns[i]!.push(turn)));
+    },
+    rested: () => {},
+  });
+  let counting: NodeJS.Immediate;
+  const count = () => {
+    turn += 1;
+    counting = setImmediate(count);
+  };
+  count();
+  loop.wake();
+  while (turns.some((given, i) => given.length < batches[i]!.answers) && turn < 1000) {
+    await new Promise(setImmediate);
+  }
+  clearImmediate(counting!);
+  return turns;
+}
+
+test('a few answers at each turn of the event loop, so that the database is heard in between', async () => {
+  const [turns] = await turnsOf([{ waiting: 100, answers: 100 }]);
+  expect(turns).toHaveLength(100);
+  expect(new Set(turns).size).toBeGreaterThanOrEqual(100 / 16);
+});
+
+test('a crowd waits for no turn: neither to be taken nor to be answered, whoever was being answered before', async () => {
+  const batches = [
+    { waiting: 1000, answers: 100 },
+    { waiting: 1000, answers: 1000 },
+    { waiting: 1000, answers: 1000 },
+  ];
+  const turns = await turnsOf(batches);
+  expect(turns.map((given) => given.length)).toEqual([100, 1000, 1000]);
+  expect(new Set(turns.flat()).size).toBe(1);
+});
