@@ -6,6 +6,7 @@
 import { EventEmitter } from 'node:events';
 import type { Group } from '@stream-processing/runtime/sql-group.ts';
 import { parse, serialize } from 'pg-protocol';
+import { BIND, DESCRIBE, EXECUTE, isA, messagesIn, PARSE, renamed, stringsIn } from './messages.ts';
 import type { InProcessPostgres } from './postgres.ts';
 
 /** A statement of a group. */
@@ -71,29 +72,27 @@ export class Session {
   /** What a group would send by a connection on `schema`. */
   take(schema: string, group: Group): Sent[] {
     const sent: Sent[] = [];
-    let messages: Buffer[] = [];
     let name = '';
+    let messages: Buffer[] = [];
     const keyOf = (statement: string) => `${schema}: ${statement}`;
-    const wire = {
-      stream: { cork() {}, uncork() {} },
-      close() {},
-      parse: (statement: { name: string; text: string }) => {
-        const [, other] = /^(\S+) s\d+$/.exec(statement.name) ?? [];
-        this.#texts.set(keyOf(statement.name), { text: statement.text, path: other ?? schema });
-      },
-      bind({ statement, values }: { statement: string; values: unknown[] }) {
-        name = statement;
-        messages.push(serialize.bind({ statement: keyOf(statement), values }));
-      },
-      describe: (what: { type: 'P'; name: string }) => void messages.push(serialize.describe(what)),
-      execute() {
-        messages.push(serialize.execute());
-        sent.push({ name, key: keyOf(name), messages });
-        messages = [];
-      },
-      sync() {},
+    const write = (bytes: Buffer) => {
+      for (const message of messagesIn(bytes)) {
+        if (isA(message, PARSE)) {
+          const [statement, text] = stringsIn(message, 2);
+          const [, other] = /^(\S+) s\d+$/.exec(statement!) ?? [];
+          this.#texts.set(keyOf(statement!), { text: text!, path: other ?? schema });
+        } else if (isA(message, BIND)) {
+          [, name = ''] = stringsIn(message, 2);
+          messages.push(renamed(message, name, keyOf(name)));
+        } else if (isA(message, DESCRIBE)) {
+          messages.push(message);
+        } else if (isA(message, EXECUTE)) {
+          sent.push({ name, key: keyOf(name), messages: [...messages, message] });
+          messages = [];
+        }
+      }
     };
-    group.submit(wire as never);
+    group.submit({ stream: { writable: true, write } } as never);
     return sent;
   }
 
