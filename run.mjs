@@ -9,8 +9,8 @@ const root = import.meta.dirname ?? path.dirname(new URL(import.meta.url).pathna
 const [file, ...args] = process.argv.slice(2);
 
 /**
- * V8 lets a heap grow to four times what is in use before it looks what may go, unless the heap's bound is below 2 GiB: with 1 GiB
- * `npm start` stayed at 220 MiB under full load instead of 440. No service needs as much: all queues are bounded. NODE_OPTIONS overrides them.
+ * V8 lets a heap grow to four times what is in use before it looks what may go, unless the heap's bound is below 2 GiB: with these
+ * `npm start` stays at 225 MiB under full load instead of 440. No service needs as much: all queues are bounded. NODE_OPTIONS overrides them.
  */
 const HEAP = '--max-old-space-size=1536 --max-semi-space-size=16';
 

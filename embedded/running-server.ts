@@ -5,8 +5,8 @@ import { setTimeout as delay } from 'node:timers/promises';
 const READY_MS_MAX = 60_000;
 
 /**
- * The port of 127.0.0.1 where a PostgreSQL listens that already runs on this cluster, left by a process that was killed; undefined when none
- * does. A pid file whose process is gone, or is by now some other program, is removed.
+ * The port of 127.0.0.1 on which a PostgreSQL listens that already runs on this cluster, left by a process that was
+ * killed; undefined when none does. A pid file whose process is gone, or is by now some other program, is removed.
  */
 export async function runningServer(cluster: string): Promise<number | undefined> {
   const pidFile = path.join(cluster, 'postmaster.pid');

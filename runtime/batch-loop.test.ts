@@ -1,15 +1,18 @@
 import { expect, test } from 'vitest';
 import { BatchLoop } from './batch-loop.ts';
 
-/** Runs batches with so many answers each, and tells in which turn of the event loop each answer was given. */
-async function turnsOf(batches: { waiting: number; answers: number }[]): Promise<number[][]> {
+const FIRST_TURN = 1;
+
+/** Runs batches that last so many turns and have so many answers, and tells in which turn of the event loop each answer was given. */
+async function turnsOf(batches: { waiting: number; answers: number; turns?: number }[]): Promise<number[][]> {
   let turn = 0;
   const turns: number[][] = batches.map(() => []);
   const left = batches.map((batch, i) => ({ ...batch, i }));
   const loop = new BatchLoop({
     waiting: () => left[0]?.waiting ?? 0,
     async next() {
-      const { answers, i } = left.shift()!;
+      const { answers, turns: lasts = 0, i } = left.shift()!;
+      for (const end = turn + lasts; turn < end; ) await new Promise(setImmediate);
       loop.afterwards(Array.from({ length: answers }, () => () => void turns[i]!.push(turn)));
     },
     rested: () => {},
@@ -42,5 +45,14 @@ test('a crowd waits for no turn: neither to be taken nor to be answered, whoever
   ];
   const turns = await turnsOf(batches);
   expect(turns.map((given) => given.length)).toEqual([100, 1000, 1000]);
-  expect(new Set(turns.flat()).size).toBe(1);
+  expect(new Set(turns.flat())).toEqual(new Set([FIRST_TURN]));
+});
+
+test('what was answered already does not make a crowd of what was not', async () => {
+  const [, turns] = await turnsOf([
+    { waiting: 1, answers: 200 },
+    { waiting: 1, answers: 200, turns: 8 },
+  ]);
+  expect(turns).toHaveLength(200);
+  expect(new Set(turns).size).toBeGreaterThanOrEqual(200 / 16);
 });

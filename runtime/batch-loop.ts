@@ -69,7 +69,7 @@ export class BatchLoop {
   }
 
   #drain(): void {
-    if (this.#tasks.length >= CROWD) {
+    if (this.#tasks.length - this.#done >= CROWD) {
       process.nextTick(this.#all);
     } else {
       this.#turned = performance.now();

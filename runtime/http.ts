@@ -65,8 +65,8 @@ export async function createHttp({
 }: HttpOptions) {
   const connections = new Connections();
   const isTooMuch = ({ method, url }: IncomingMessage) =>
-    (method === 'POST' && full() && !stopping()) ||
-    (connections.inFlight > IN_FLIGHT_MAX && !url!.startsWith('/health/'));
+    !stopping() &&
+    ((method === 'POST' && full()) || (connections.inFlight > IN_FLIGHT_MAX && !url!.startsWith('/health/')));
   const app: App = Fastify({
     loggerInstance: logger,
     logController: new LogController({ disableRequestLogging: true, requestIdLogLabel: 'request_id' }),

@@ -20,7 +20,7 @@ const MEMORY_MS = 200;
  * Seconds, and connections at most. The full run has more than the product lets wait, so that it is the one to refuse;
  * so many take their time to open, in `warmUp`, before what counts. The quick run has not the time for that.
  */
-const FULL = { warmUp: 3, counted: 30, connections: 4000 };
+const FULL = { warmUp: 3, counted: 30, connections: 8000 };
 const QUICK = { warmUp: 0, counted: 5, connections: 4000 };
 const PROBES_BEFORE = 50;
 /** So many orders one after the other, with this median against the one before, are normal again. */

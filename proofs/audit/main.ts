@@ -3,11 +3,10 @@
  * Exit code 1 where one does not, with the rows that offend it; 2 where the installation cannot be looked at.
  */
 import { setTimeout as delay } from 'node:timers/promises';
-import { parseArgs } from 'node:util';
 import type { ServiceName } from '@stream-processing/contracts/names.ts';
 import { readConfig } from '@stream-processing/runtime/config.ts';
-import { StartupError } from '@stream-processing/runtime/startup-error.ts';
 import { visitDatabases } from '../../embedded/databases.ts';
+import { parse, runCommand, wholeNumber } from '../command.ts';
 import { audit, withLooks } from './audit.ts';
 import { type Finding, type Invariant, offenceText } from './invariant.ts';
 
@@ -26,44 +25,34 @@ Looks at the installation that DATABASE_URL (or USER_DATABASE_URL …) names; wi
 const LOOKS = 4;
 const PAUSE_MS = 1000;
 
-process.exitCode = await main(process.argv.slice(2));
+interface Options {
+  atRest: boolean;
+  rows: number;
+}
 
-async function main(args: string[]): Promise<number> {
-  try {
-    const { values } = parseArgs({
-      args,
-      options: {
-        'at-rest': { type: 'boolean', default: false },
-        rows: { type: 'string', default: '10' },
-        help: { type: 'boolean', default: false },
-      },
+await runCommand({
+  name: 'audit',
+  usage: USAGE,
+  readOptions(args): Options | undefined {
+    const values = parse(args, {
+      'at-rest': { type: 'boolean', default: false },
+      rows: { type: 'string', default: '10' },
+      help: { type: 'boolean', default: false },
     });
-    if (values.help) {
-      console.log(USAGE);
-      return 0;
-    }
-    const rows = Number(values.rows);
-    if (!/^\d{1,6}$/.test(values.rows))
-      throw new StartupError(`--rows: ${values.rows} is not a number of rows`);
+    if (values.help) return undefined;
+    return { atRest: values['at-rest'], rows: wholeNumber('--rows', values.rows, { min: 0, max: 999_999 }) };
+  },
+  async run(options) {
     const databases = await visitDatabases(readConfig(process.env));
     try {
-      return await report(databases.urls, { atRest: values['at-rest'], rows });
+      return await report(databases.urls, options);
     } finally {
       await databases.close();
     }
-  } catch (error) {
-    const ours =
-      error instanceof StartupError || (error as { code?: string }).code?.startsWith('ERR_PARSE_ARGS');
-    if (!ours) throw error;
-    console.error(`${(error as Error).message}\nnpm run audit -- --help tells what there is`);
-    return 2;
-  }
-}
+  },
+});
 
-async function report(
-  urls: Record<ServiceName, string>,
-  { atRest, rows }: { atRest: boolean; rows: number },
-): Promise<number> {
+async function report(urls: Record<ServiceName, string>, { atRest, rows }: Options): Promise<number> {
   let looked = new Map<Invariant, Finding>();
   const looks_max = new Set(Object.values(urls)).size === 1 ? 1 : LOOKS;
   for (let look = 1; look <= looks_max; look += 1) {

@@ -1,5 +1,6 @@
 import { SERVICES } from '@stream-processing/contracts/names.ts';
 import type { Urls } from '../../bench/installation.ts';
+import { UsageError } from '../command.ts';
 import { Random } from '../random.ts';
 import { type Operation, readDocuments } from './documents.ts';
 import { drafts } from './drafts.ts';
@@ -7,7 +8,6 @@ import { elsewhere } from './elsewhere.ts';
 import { Known } from './known.ts';
 import { type Lane, runLane } from './lane.ts';
 import { type NotHttp, runNotHttp } from './not-http.ts';
-import { UsageError } from './options.ts';
 import { ordinaryOrder } from './ordinary.ts';
 import { Tally } from './tally.ts';
 

@@ -1,4 +1,5 @@
 /** Bodies that no client of good will sends, made of one that is valid. */
+import { BODY_BYTES_MAX } from './request.ts';
 
 export interface HostileBody {
   what: string;
@@ -12,7 +13,6 @@ export interface HostileBody {
 const DEEP = 10_000;
 /** How deep is too deep, docs/errors.md does not say. */
 const TOO_DEEP = { codes: ['malformed_json', 'invalid_body'] };
-const BODY_BYTES_MAX = 64 * 1024;
 const latin1 = (text: string) => Buffer.from(text, 'latin1');
 
 export const HOSTILE_BODIES: HostileBody[] = [

@@ -27,21 +27,24 @@ const added = (name: string, value: string, more: Partial<HostileHeaders> = {}):
   ...more,
 });
 
+/** Media types that are not JSON's, however like it. */
+export const NOT_JSON = [
+  'text/plain',
+  'text/json',
+  'application/xml',
+  'application/jsonp',
+  'application/problem+json',
+  'application/x-www-form-urlencoded',
+  'multipart/form-data; boundary=x',
+  'json',
+  '*/*',
+  'application/json, text/plain',
+  'application/jsonapplication/json',
+];
+
 export const HOSTILE_HEADERS: HostileHeaders[] = [
   { what: 'no content-type', headers: (valid) => without(valid, 'content-type') },
-  ...[
-    'text/plain',
-    'text/json',
-    'application/xml',
-    'application/jsonp',
-    'application/problem+json',
-    'application/x-www-form-urlencoded',
-    'multipart/form-data; boundary=x',
-    'json',
-    '*/*',
-    'application/json, text/plain',
-    'application/jsonapplication/json',
-  ].map(typed),
+  ...NOT_JSON.map(typed),
   // What a parameter of application/json means, RFC 8259 leaves open.
   ...[
     'application/json; charset=utf-16',

@@ -4,36 +4,24 @@
  */
 import { startProduct } from '../../bench/installation.ts';
 import type { EmbeddedPostgres } from '../../embedded/postgres.ts';
+import { runCommand } from '../command.ts';
 import { withPostgres } from '../installation.ts';
 import { afterwards, failures, logOf } from './afterwards.ts';
 import { fuzz } from './fuzz.ts';
 import { HEAP_MIB_MAX, Memory } from './memory.ts';
-import { type Options, readOptions, USAGE, UsageError } from './options.ts';
+import { type Options, readOptions, USAGE } from './options.ts';
 import { findingText, type Tally } from './tally.ts';
 
 /** Of each operation; the same fault shows again and again. */
 const FINDINGS_SHOWN = 5;
 
-process.exitCode = await main(process.argv.slice(2));
-
-async function main(args: string[]): Promise<number> {
-  try {
-    const options = readOptions(args);
-    if (!options) {
-      console.log(USAGE);
-      return 0;
-    }
-    const interrupted = new AbortController();
-    for (const name of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(name, () => interrupted.abort());
-    return await withPostgres('fuzz', (postgres, folder) =>
-      run(postgres, folder, options, interrupted.signal),
-    );
-  } catch (error) {
-    if (!(error instanceof UsageError)) throw error;
-    console.error(`${error.message}\nnpm run fuzz -- --help tells what there is`);
-    return 2;
-  }
-}
+await runCommand({
+  name: 'fuzz',
+  usage: USAGE,
+  readOptions,
+  run: (options, interrupted) =>
+    withPostgres('fuzz', (postgres, folder) => run(postgres, folder, options, interrupted)),
+});
 
 async function run(
   postgres: EmbeddedPostgres,
@@ -57,7 +45,7 @@ async function run(
   try {
     const signal = AbortSignal.any([interrupted, gone.signal, late]);
     const tallies = await fuzz(product.urls, { ...options, signal, progress });
-    if (interrupted.aborted) return 130;
+    interrupted.throwIfAborted();
     if (gone.signal.aborted) wrong.push('the process ended');
     else wrong.push(...(await afterwards(product, postgres.url)), ...(await memory.excess()));
     if (late.aborted) wrong.push(`not done within ${options.minutes} min`);

@@ -13,8 +13,8 @@ export interface NotHttp {
   rounds: number;
 }
 
-/** A request has to arrive within 15 s (docs/errors.md); Node looks at its connections every 30 s. */
-const SLOW = { pause_ms: 250, ms_max: 60_000 };
+/** A request has to arrive within 15 s (docs/errors.md), which is noticed up to 5 s later. */
+const SLOW = { pause_ms: 250, ms_max: 30_000 };
 const DRIBBLERS = 3;
 const CUT_MS_MAX = 20;
 const UNREAD_MS = 1000;

@@ -1,4 +1,4 @@
-import { parseArgs } from 'node:util';
+import { parse, wholeNumber } from '../command.ts';
 
 export interface Options {
   /** For each operation. */
@@ -19,40 +19,20 @@ export const USAGE = `npm run fuzz -- [--requests N] [--seed S] [--operation NAM
 Everything runs in a temporary folder, on free ports of the loopback interface, and is removed in the end.
 `;
 
-export class UsageError extends Error {}
-
 /** undefined: help was asked for. Throws a UsageError that names the option. */
 export function readOptions(args: string[]): Options | undefined {
-  const { values } = parse(args);
+  const values = parse(args, {
+    requests: { type: 'string', default: '500' },
+    seed: { type: 'string', default: String(1 + (Date.now() % 1_000_000)) },
+    operation: { type: 'string' },
+    minutes: { type: 'string', default: '15' },
+    help: { type: 'boolean', default: false },
+  });
   if (values.help) return undefined;
   return {
-    requests: whole('--requests', values.requests, 1_000_000),
-    seed: whole('--seed', values.seed, 2 ** 31 - 1),
-    minutes: whole('--minutes', values.minutes, 10_000),
+    requests: wholeNumber('--requests', values.requests, { max: 1_000_000 }),
+    seed: wholeNumber('--seed', values.seed),
+    minutes: wholeNumber('--minutes', values.minutes, { max: 10_000 }),
     operation: values.operation,
   };
-}
-
-function parse(args: string[]) {
-  try {
-    return parseArgs({
-      args,
-      options: {
-        requests: { type: 'string', default: '500' },
-        seed: { type: 'string', default: String(1 + (Date.now() % 1_000_000)) },
-        operation: { type: 'string' },
-        minutes: { type: 'string', default: '15' },
-        help: { type: 'boolean', default: false },
-      },
-    });
-  } catch (error) {
-    throw new UsageError((error as Error).message);
-  }
-}
-
-function whole(name: string, text: string, max: number): number {
-  const value = Number(text);
-  if (!/^\d{1,10}$/.test(text) || value < 1 || value > max)
-    throw new UsageError(`${name}: ${text} is not a whole number from 1 to ${max}`);
-  return value;
 }

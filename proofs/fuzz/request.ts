@@ -44,7 +44,7 @@ export interface Plan {
 }
 
 /** As docs/errors.md has it. */
-const BODY_BYTES_MAX = 64 * 1024;
+export const BODY_BYTES_MAX = 64 * 1024;
 export const JSON_HEADER: [string, string] = ['content-type', 'application/json'];
 const IS_JSON = /^application\/json *(;|$)/i;
 

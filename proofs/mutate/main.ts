@@ -7,8 +7,8 @@ import { once } from 'node:events';
 import { existsSync } from 'node:fs';
 import { cp } from 'node:fs/promises';
 import path from 'node:path';
-import { parseArgs } from 'node:util';
 import { startEmbeddedPostgres } from '../../embedded/postgres.ts';
+import { parse, runCommand, UsageError } from '../command.ts';
 import { withCopy } from '../copy.ts';
 
 const USAGE = `npm run mutate -- [--files F,…]
@@ -19,40 +19,28 @@ The report is reports/mutation/mutation.html.
 `;
 const ROOT = path.join(import.meta.dirname, '../..');
 
-class UsageError extends Error {}
+await runCommand({
+  name: 'mutate',
+  usage: USAGE,
+  readOptions,
+  run: ({ files }, interrupted) => withCopy((copy) => mutate(copy, files, interrupted)),
+});
 
-process.exitCode = await main(process.argv.slice(2));
-
-async function main(args: string[]): Promise<number> {
-  try {
-    const { values } = parseArgs({
-      args,
-      options: { files: { type: 'string' }, help: { type: 'boolean', default: false } },
-    });
-    if (values.help) {
-      console.log(USAGE);
-      return 0;
-    }
-    const missing = values.files
-      ?.split(',')
-      .find((file) => !existsSync(path.join(ROOT, file.split(':')[0]!)));
-    if (missing !== undefined) throw new UsageError(`--files: there is no ${missing}`);
-    const interrupted = new AbortController();
-    for (const name of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(name, () => interrupted.abort());
-    return await withCopy((copy) => mutate(copy, values.files, interrupted.signal));
-  } catch (error) {
-    const ours =
-      error instanceof UsageError || (error as { code?: string }).code?.startsWith('ERR_PARSE_ARGS');
-    if (!ours) throw error;
-    console.error(`${(error as Error).message}\nnpm run mutate -- --help tells what there is`);
-    return 2;
-  }
+function readOptions(args: string[]): { files: string | undefined } | undefined {
+  const { files, help } = parse(args, {
+    files: { type: 'string' },
+    help: { type: 'boolean', default: false },
+  });
+  if (help) return undefined;
+  const missing = files?.split(',').find((file) => !existsSync(path.join(ROOT, file.split(':')[0]!)));
+  if (missing !== undefined) throw new UsageError(`--files: there is no ${missing}`);
+  return { files };
 }
 
 async function mutate(copy: string, files: string | undefined, signal: AbortSignal): Promise<number> {
   const postgres = await startEmbeddedPostgres({ dataDir: path.join(copy, '.data') });
   try {
-    if (signal.aborted) return 130;
+    signal.throwIfAborted();
     const stryker = 'node_modules/@stryker-mutator/core/bin/stryker.js';
     const args = ['run', 'proofs/mutate/stryker.config.mjs', ...(files ? ['--mutate', files] : [])];
     const child = spawn(process.execPath, [stryker, ...args], {
@@ -64,7 +52,7 @@ async function mutate(copy: string, files: string | undefined, signal: AbortSign
     });
     signal.addEventListener('abort', () => void child.kill('SIGTERM'));
     const [code] = await once(child, 'exit');
-    if (signal.aborted) return 130;
+    signal.throwIfAborted();
     const reports = path.join(copy, 'reports');
     // There are none where the tests fail without any change.
     if (existsSync(reports)) await cp(reports, path.join(ROOT, 'reports'), { recursive: true });

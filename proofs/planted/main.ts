@@ -2,36 +2,18 @@
  * `npm run planted`: plants bugs, one at a time, in a copy of the project and has the instruments look for them. Then it has them
  * look at the project as it is, for as long: what they complain of there too is no finding.
  */
-
+import { runCommand } from '../command.ts';
 import { withCopy } from '../copy.ts';
 import type { Bug } from './bugs.ts';
 import { plant } from './edits.ts';
 import { type Run, simulate, soak, test, type Verdict } from './instruments.ts';
-import { kindOf, type Options, readOptions, USAGE, UsageError } from './options.ts';
+import { kindOf, type Options, readOptions, USAGE } from './options.ts';
 
 const MEDIAN_SEEDS_MAX = 100;
 /** Letters of a violation that are printed. */
 const VIOLATION_MAX = 200;
 
-process.exitCode = await main(process.argv.slice(2));
-
-async function main(args: string[]): Promise<number> {
-  const interrupted = new AbortController();
-  try {
-    const options = readOptions(args);
-    if (!options) {
-      console.log(USAGE);
-      return 0;
-    }
-    for (const name of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(name, () => interrupted.abort());
-    return await planted(options, interrupted.signal);
-  } catch (error) {
-    if (interrupted.signal.aborted) return 130;
-    if (!(error instanceof UsageError)) throw error;
-    console.error(`${error.message}\nnpm run planted -- --help tells what there is`);
-    return 2;
-  }
-}
+await runCommand({ name: 'planted', usage: USAGE, readOptions, run: planted });
 
 async function planted({ bugs, seeds }: Options, signal: AbortSignal): Promise<number> {
   const found: { bug: Bug; verdict: Verdict }[] = [];

@@ -1,4 +1,4 @@
-import { parseArgs } from 'node:util';
+import { parse, UsageError, wholeNumber } from '../command.ts';
 import { BUGS, type Bug } from './bugs.ts';
 
 export interface Options {
@@ -19,38 +19,24 @@ The bugs:
 ${BUGS.map(({ name, breaks, foundBy }) => `  ${name} (${foundBy})\n      ${breaks}`).join('\n')}
 `;
 
-export class UsageError extends Error {}
-
 /** undefined: help was asked for. Throws a UsageError that names the option. */
 export function readOptions(args: string[]): Options | undefined {
-  const { only, by, seeds, help } = parse(args);
+  const { only, by, seeds, help } = parse(args, {
+    only: { type: 'string' },
+    by: { type: 'string' },
+    seeds: { type: 'string', default: '200' },
+    help: { type: 'boolean', default: false },
+  });
   if (help) return undefined;
-  if (!/^[1-9]\d{0,5}$/.test(seeds)) throw new UsageError(`--seeds: ${seeds} is not a number of seeds`);
   if (by !== undefined && !['simulate', 'soak', 'test'].includes(by))
     throw new UsageError(`--by: ${by} is none of simulate, soak, test`);
   if (only !== undefined && !BUGS.some(({ name }) => name === only))
     throw new UsageError(`--only: there is no bug ${only}`);
   const bugs = BUGS.filter((bug) => (only ?? bug.name) === bug.name && (by ?? kindOf(bug)) === kindOf(bug));
   if (bugs.length === 0) throw new UsageError(`--only: ${only} is not found by ${by}`);
-  return { bugs, seeds: Number(seeds) };
+  return { bugs, seeds: wholeNumber('--seeds', seeds) };
 }
 
 export function kindOf({ foundBy }: Bug): 'simulate' | 'soak' | 'test' {
   return foundBy === 'simulate' || foundBy === 'soak' ? foundBy : 'test';
-}
-
-function parse(args: string[]) {
-  try {
-    return parseArgs({
-      args,
-      options: {
-        only: { type: 'string' },
-        by: { type: 'string' },
-        seeds: { type: 'string', default: '200' },
-        help: { type: 'boolean', default: false },
-      },
-    }).values;
-  } catch (error) {
-    throw new UsageError((error as Error).message);
-  }
 }

@@ -3,8 +3,8 @@
  * checks every promise after each. Exit code 1 where one was broken, or where some fault never occurred.
  */
 import { availableParallelism } from 'node:os';
-import { parseArgs } from 'node:util';
 import { Worker } from 'node:worker_threads';
+import { parse, runCommand, wholeNumber } from '../command.ts';
 import type { Job, Message } from './worker.ts';
 
 const USAGE = `npm run simulate -- [--seeds N] [--seed S] [--workers W] [--trace]
@@ -19,43 +19,37 @@ const COVERING = 1000;
 const FAILURES_MAX = 5;
 const TELL_MS = 10_000;
 
-process.exitCode = await main(process.argv.slice(2));
-
-async function main(args: string[]): Promise<number> {
-  const { values } = parseArgs({
-    args,
-    options: {
-      seeds: { type: 'string' },
-      seed: { type: 'string', default: '1' },
-      workers: { type: 'string', default: String(availableParallelism()) },
-      trace: { type: 'boolean', default: false },
-      help: { type: 'boolean', default: false },
-    },
-  });
-  if (values.help) {
-    console.log(USAGE);
-    return 0;
-  }
-  const seeds = Number(values.seeds ?? (values.trace ? 1 : 1000));
-  const [first, workers] = [Number(values.seed), Number(values.workers)];
-  if (![seeds, first, workers].every((number) => Number.isInteger(number) && number > 0)) {
-    console.error('npm run simulate -- --help tells what there is');
-    return 2;
-  }
-  return simulate({ first, seeds, workers: Math.min(workers, seeds), trace: values.trace });
-}
-
-async function simulate({
-  first,
-  seeds,
-  workers,
-  trace,
-}: {
+interface Options {
   first: number;
   seeds: number;
   workers: number;
   trace: boolean;
-}) {
+}
+
+await runCommand({ name: 'simulate', usage: USAGE, readOptions, run: simulate });
+
+function readOptions(args: string[]): Options | undefined {
+  const values = parse(args, {
+    seeds: { type: 'string' },
+    seed: { type: 'string', default: '1' },
+    workers: { type: 'string', default: String(availableParallelism()) },
+    trace: { type: 'boolean', default: false },
+    help: { type: 'boolean', default: false },
+  });
+  if (values.help) return undefined;
+  const seeds = wholeNumber('--seeds', values.seeds ?? (values.trace ? '1' : '1000'));
+  return {
+    first: wholeNumber('--seed', values.seed),
+    seeds,
+    workers: Math.min(seeds, wholeNumber('--workers', values.workers, { max: 1024 })),
+    trace: values.trace,
+  };
+}
+
+async function simulate(
+  { first, seeds, workers, trace }: Options,
+  interrupted: AbortSignal,
+): Promise<number> {
   const began = performance.now();
   const counts: Record<string, number> = {};
   let played = 0;
@@ -77,6 +71,7 @@ async function simulate({
       told = performance.now();
       console.error(`${played} of ${seeds} seeds, ${failed} failed`);
     });
+    interrupted.addEventListener('abort', () => void worker.terminate());
     return new Promise<void>((resolve, reject) => {
       worker.on('error', reject);
       worker.on('exit', () => resolve());

@@ -7,6 +7,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { connect, type Sql } from '@stream-processing/runtime/sql.ts';
 import type { EmbeddedPostgres } from '../../embedded/postgres.ts';
 import { withLooks } from '../audit/audit.ts';
+import { runCommand } from '../command.ts';
 import { compare } from '../compare.ts';
 import { auditAll, untilRest, urlsOf, withPostgres } from '../installation.ts';
 import { Random } from '../random.ts';
@@ -14,7 +15,7 @@ import { ClientRecord } from '../record.ts';
 import { type Attempt, Caller } from './callers.ts';
 import { commit, draw, FAULTS, type Fault } from './faults.ts';
 import { Instances } from './instances.ts';
-import { type Options, readOptions, USAGE, UsageError } from './options.ts';
+import { type Options, readOptions, USAGE } from './options.ts';
 import { Watch } from './watch.ts';
 
 /** Between the end of one fault and the next one. */
@@ -23,26 +24,13 @@ const QUIET_MS = [500, 4000] as const;
 const SUCCESS_MIN = 0.95;
 const VIOLATIONS_SHOWN = 20;
 
-process.exitCode = await main(process.argv.slice(2));
-
-async function main(args: string[]): Promise<number> {
-  try {
-    const options = readOptions(args);
-    if (!options) {
-      console.log(USAGE);
-      return 0;
-    }
-    const interrupted = new AbortController();
-    for (const name of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(name, () => interrupted.abort());
-    return await withPostgres('soak', (postgres, folder) =>
-      soak(postgres, folder, { ...options, signal: interrupted.signal }),
-    );
-  } catch (error) {
-    if (!(error instanceof UsageError)) throw error;
-    console.error(`${error.message}\nnpm run soak -- --help tells what there is`);
-    return 2;
-  }
-}
+await runCommand({
+  name: 'soak',
+  usage: USAGE,
+  readOptions,
+  run: (options, signal) =>
+    withPostgres('soak', (postgres, folder) => soak(postgres, folder, { ...options, signal })),
+});
 
 interface SoakOptions extends Options {
   signal: AbortSignal;

@@ -1,4 +1,4 @@
-import { parseArgs } from 'node:util';
+import { parse, UsageError, wholeNumber } from '../command.ts';
 import { FAULTS, type Fault } from './faults.ts';
 import type { Layout } from './instances.ts';
 
@@ -24,11 +24,16 @@ ${Object.entries(FAULTS)
 Everything runs in a temporary folder, on free ports of the loopback interface, and is removed in the end.
 `;
 
-export class UsageError extends Error {}
-
 /** undefined: help was asked for. Throws a UsageError that names the option. */
 export function readOptions(args: string[]): Options | undefined {
-  const { values } = parse(args);
+  const values = parse(args, {
+    minutes: { type: 'string', default: '2' },
+    layout: { type: 'string', default: 'apart' },
+    callers: { type: 'string', default: '24' },
+    faults: { type: 'string', default: Object.keys(FAULTS).join() },
+    seed: { type: 'string', default: String(1 + (Date.now() % 1_000_000)) },
+    help: { type: 'boolean', default: false },
+  });
   if (values.help) return undefined;
   const faults = values.faults.split(',');
   const unknown = faults.find((fault) => !(fault in FAULTS));
@@ -39,28 +44,10 @@ export function readOptions(args: string[]): Options | undefined {
   return {
     minutes: number('--minutes', values.minutes),
     layout: values.layout,
-    callers: Math.ceil(number('--callers', values.callers)),
+    callers: wholeNumber('--callers', values.callers),
     faults: faults as Fault[],
-    seed: Math.floor(number('--seed', values.seed)),
+    seed: wholeNumber('--seed', values.seed),
   };
-}
-
-function parse(args: string[]) {
-  try {
-    return parseArgs({
-      args,
-      options: {
-        minutes: { type: 'string', default: '2' },
-        layout: { type: 'string', default: 'apart' },
-        callers: { type: 'string', default: '24' },
-        faults: { type: 'string', default: Object.keys(FAULTS).join() },
-        seed: { type: 'string', default: String(1 + (Date.now() % 1_000_000)) },
-        help: { type: 'boolean', default: false },
-      },
-    });
-  } catch (error) {
-    throw new UsageError((error as Error).message);
-  }
 }
 
 function number(name: string, text: string): number {
