@@ -16,7 +16,8 @@ const CALL_MS_MAX = 8000;
 const GIVE_UP_MS = 60_000;
 /** Operations whose caller asks once and lives with not knowing. */
 const ONCE = 0.05;
-const OPENING_BALANCE = 100_000_000;
+/** Lasts for hours: a caller's n-th operation is about n units of money, since each has an amount of its own. */
+const OPENING_BALANCE = 10_000_000_000_000;
 
 export interface CallersOptions {
   instances: Instances;
