@@ -40,6 +40,8 @@ export class Pipeline<State, Command, D extends Decision> {
     next: () => this.#process(this.#takeUnits(), TRIES),
     rested: () => this.wake(),
   });
+  /** By the chain's last transaction; undefined: begin with nothing. */
+  #carried: State | undefined;
   #requests = 0;
   #behindUntil = 0;
   #closed = false;
@@ -122,6 +124,7 @@ export class Pipeline<State, Command, D extends Decision> {
 
   /** From the chain, which could not commit it. */
   takeBack({ units }: Share<State, Command, D>, error: unknown): void {
+    this.#carried = undefined;
     // Whether it is committed cannot be told: not to be tried again.
     if (error instanceof Problem) {
       for (const unit of units) refuse(unit, error);
@@ -132,8 +135,14 @@ export class Pipeline<State, Command, D extends Decision> {
     this.wake();
   }
 
+  /** For the chain: some units, or none yet. */
   share(units: Unit<Command, D>[]): Share<State, Command, D> {
-    return new Share(this.#options, units);
+    return new Share(this.#options, units, { carried: this.#carried });
+  }
+
+  /** From the chain, which committed it: the next share goes on where it ended. */
+  carryOn({ carried }: Share<State, Command, D>): void {
+    this.#carried = carried;
   }
 
   #enqueue(unit: Unit<Command, D>): void {
@@ -157,7 +166,8 @@ export class Pipeline<State, Command, D extends Decision> {
 
   async #process(units: Unit<Command, D>[], tries: number): Promise<void> {
     if (units.length === 0) return;
-    const share = this.share(units);
+    this.#carried = undefined;
+    const share = new Share(this.#options, units);
     try {
       await transact(this.#options.sql, [share]);
     } catch (error) {

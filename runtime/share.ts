@@ -37,7 +37,9 @@ export interface ShareOptions<State, Command, D extends Decision> {
 export class Share<State, Command, D extends Decision> {
   readonly #options: ShareOptions<State, Command, D>;
   readonly #units: Unit<Command, D>[];
+  readonly #isChained: boolean;
   readonly #state: State;
+  #carried: State | undefined;
   readonly #began = performance.now();
   readonly #fates: { unit: Unit<Command, D>; fate: Fate<D> }[] = [];
   readonly #decisions: D[] = [];
@@ -49,12 +51,18 @@ export class Share<State, Command, D extends Decision> {
   #due: Unit<Command, D>[];
   #committed: Committed<D> = { events: [], moves: [], decisions: [] };
 
-  constructor(options: ShareOptions<State, Command, D>, units: Unit<Command, D>[]) {
+  /** `chained`: of a chain's transaction, which goes on with what the one before carried over. */
+  constructor(
+    options: ShareOptions<State, Command, D>,
+    units: Unit<Command, D>[],
+    chained?: { carried: State | undefined },
+  ) {
     this.#options = options;
+    this.#isChained = chained !== undefined;
     this.#units = units;
     // A copy: what is delivered later is not given back with them.
     this.#due = [...units];
-    this.#state = options.work.empty();
+    this.#state = chained?.carried ?? options.work.empty();
     this.#outbox = new Outbox(options.partitions);
   }
 
@@ -139,7 +147,13 @@ export class Share<State, Command, D extends Decision> {
     moveCursors(own, this.#moves);
     if (this.#decisions.length > 0) work.save(own, this.#state, this.#decisions);
     this.#replies.save(own);
+    if (this.#isChained) this.#carry(own);
     return append(own, this.#outbox, now);
+  }
+
+  /** After the commit: what the next transaction may begin with. */
+  get carried(): State | undefined {
+    return this.#carried;
   }
 
   /**
@@ -161,6 +175,15 @@ export class Share<State, Command, D extends Decision> {
   *answers(): Iterable<() => void> {
     yield () => this.#options.onCommit(this.#committed);
     for (const { unit, fate } of this.#fates) if (!unit.cursor) yield () => answer(unit, fate);
+  }
+
+  #carry(tx: Tx): void {
+    this.#options.work.carry?.(tx, this.#state).then(
+      (carried) => {
+        this.#carried = carried;
+      },
+      () => {},
+    );
   }
 
   #accept(decision: D, trace: string | null): void {

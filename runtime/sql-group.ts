@@ -58,7 +58,7 @@ export class Group implements pg.Submittable {
     const messages: Buffer[] = [];
     const parsed = new Set<string>();
     for (const { statement } of this.#asked) {
-      const { name, text, values } = statement;
+      const { name, text, values, isPrompt } = statement;
       const known = this.#prepared.has(name) || parsed.has(name);
       if (!known) {
         // A parse whose statement failed later may stand already; to close what is not there is no error.
@@ -68,6 +68,7 @@ export class Group implements pg.Submittable {
       messages.push(serialize.bind({ statement: name, values }));
       if (!this.#prepared.has(name)) messages.push(serialize.describe({ type: 'P' }));
       messages.push(serialize.execute());
+      if (isPrompt) messages.push(serialize.flush());
     }
     messages.push(serialize.sync());
     // Of a connection that is lost pg tells by itself.

@@ -30,6 +30,8 @@ export interface Statement {
   text: string;
   /** As PostgreSQL reads them. */
   values: (string | Buffer | null)[];
+  /** Its answer is wanted before the statements behind it in its group are done. */
+  isPrompt?: boolean;
 }
 
 export function statement(strings: TemplateStringsArray, templateValues: unknown[]): Statement {

@@ -127,3 +127,30 @@ test('a statement without text answers no rows, and those behind it are answered
   });
   expect(await ids(sql)).toEqual([1]);
 });
+
+test('a prompt answer comes while the statements behind it wait', async () => {
+  const sql = await connectToTable();
+  await sql`insert into things values (1)`;
+  let isLate = true;
+  const { promise, resolve } = Promise.withResolvers<void>();
+  await sql.begin(async (holder) => {
+    await holder`select from things for update`;
+    const late = sql.begin(async (tx) => {
+      void tx.prompt`select 7 as prompt`.then(([row]) => {
+        expect(row).toEqual({ prompt: 7 });
+        expect(isLate).toBe(true);
+        resolve();
+      });
+      void tx`update things set id = 2`;
+    });
+    late.then(
+      () => {
+        isLate = false;
+      },
+      () => {},
+    );
+    // The holder ends only then.
+    await promise;
+  });
+  await expect.poll(() => ids(sql), { message: 'the statement behind it is done' }).toEqual([2]);
+});

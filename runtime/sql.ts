@@ -8,13 +8,16 @@ import { normalize } from './sql-errors.ts';
 import { type Answer, Group, type Prepared } from './sql-group.ts';
 import { type Rows, type Statement, statement } from './sql-query.ts';
 
-interface Query {
-  <T extends Rows = Rows>(strings: TemplateStringsArray, ...values: unknown[]): Promise<T>;
+type Tag = <T extends Rows = Rows>(strings: TemplateStringsArray, ...values: unknown[]) => Promise<T>;
+
+interface Query extends Tag {
   /** Statements without values, as text. */
   unsafe(text: string): Promise<Rows>;
 }
 
 export interface Tx extends Query {
+  /** A statement whose answer comes before those that travel with it are done. */
+  prompt: Tag;
   /** The same transaction, for statements on the tables of another schema. */
   in(schema: string): Tx;
 }
@@ -170,19 +173,22 @@ function transactionOn(client: pg.PoolClient, own: string) {
   }
 
   function txOn(schema: string): Tx {
-    const tag = <T extends Rows>(strings: TemplateStringsArray, ...values: unknown[]) => {
-      enter(schema);
-      const rows = ask(inSchema(statement(strings, values), schema, own)).then((answer) => answer.rows as T);
-      // What nobody awaits fails the commit, which somebody awaits.
-      rows.catch(() => {});
-      return rows;
-    };
+    const tag =
+      (isPrompt: boolean) =>
+      <T extends Rows>(strings: TemplateStringsArray, ...values: unknown[]) => {
+        enter(schema);
+        const asked = { ...inSchema(statement(strings, values), schema, own), isPrompt };
+        const rows = ask(asked).then((answer) => answer.rows as T);
+        // What nobody awaits fails the commit, which somebody awaits.
+        rows.catch(() => {});
+        return rows;
+      };
     const unsafe = (text: string) => {
       enter(schema);
       send();
       return asText(client, text);
     };
-    return Object.assign(tag, { unsafe, in: txOn }) as Tx;
+    return Object.assign(tag(false), { prompt: tag(true), unsafe, in: txOn }) as Tx;
   }
 
   return { ask, abandon, tx: txOn(own) };

@@ -13,9 +13,9 @@ export interface TransactionId {
   incarnation: string;
 }
 
-/** Read within the transaction, with its first statements. */
+/** Read within the transaction, with its first statements, and known before the rest of them is done. */
 export async function identify(tx: Tx): Promise<TransactionId> {
-  const [row] = await tx<TransactionId[]>`
+  const [row] = await tx.prompt<TransactionId[]>`
     select pg_current_xact_id()::text as xid,
       concat(pg_postmaster_start_time(), ' ', pg_stat_get_bgwriter_stat_reset_time()) as incarnation`;
   return row!;

@@ -33,8 +33,14 @@ export async function transact(sql: Sql, shares: AnyShare[], links?: Links): Pro
   let saved: { share: AnyShare; events: Promise<LogEvent[]> }[] = [];
   try {
     await sql.begin(async (tx) => {
-      // Sent together.
-      [id] = await Promise.all([identify(tx), ...shares.map((share) => share.load(tx)), links?.prefetch(tx)]);
+      identify(tx).then(
+        (identified) => {
+          id = identified;
+        },
+        () => {},
+      );
+      // Sent together; and where nothing has to be loaded, together with all that follows.
+      await Promise.all([...shares.map((share) => share.load(tx)), links?.prefetch(tx)]);
       const all = new Set(shares);
       let round = new Set(shares);
       while (round.size > 0) {
@@ -57,8 +63,8 @@ export async function transact(sql: Sql, shares: AnyShare[], links?: Links): Pro
     });
   } catch (error) {
     // The connection broke while the commit was under way: PostgreSQL itself knows what became of it.
-    if (saved.length === 0 || !id || !isConnectionLoss(error)) throw error;
-    const fate = await fateOf(sql, id);
+    if (saved.length === 0 || !isConnectionLoss(error)) throw error;
+    const fate = id ? await fateOf(sql, id) : 'unknown';
     if (fate === 'aborted') throw error;
     if (fate === 'unknown') throw new Problem('outcome_unknown');
   }

@@ -28,6 +28,12 @@ export interface Work<State, Command, D extends Decision> {
   apply(state: State, decision: D): void;
   /** Asks its statements without awaiting them: they travel with the commit, which fails when one of them does. */
   save(tx: Tx, state: State, decisions: D[]): void;
+  /**
+   * Optional: what a chain's next transaction may begin with instead of `empty`, once this one is committed; asked for
+   * together with `save`. Nobody else is supposed to write meanwhile, but nothing may go wrong where somebody does: `save` must
+   * fail when what it relies on has changed.
+   */
+  carry?(tx: Tx, state: State): Promise<State>;
 }
 
 export interface Traced<Command> {

@@ -119,3 +119,39 @@ test('a service that cannot save an event stands still alone; the others go on, 
     1,
   );
 });
+
+test('what one transaction knows of accounts the next one goes on with, and locks nothing', async () => {
+  const user_id = await chained();
+  // Whoever would lock the accounts waits for this; whoever changes them does not.
+  await shared.sql.begin(async (tx) => {
+    await tx`select from billing_service.accounts for key share`;
+    expect(await transactionsOf(await place(user_id))).toBe(1);
+  });
+});
+
+test('an order is not refused for a balance that another instance has raised meanwhile', async () => {
+  const user_id = await shared.api.userWith(10);
+  await untilTransactions(user_id, 1);
+  const { balance } = (await shared.api.account(user_id)).body;
+  expect((await shared.api.order(user_id, balance + 100)).body).toMatchObject({ status: 'failed' });
+  // As another instance would do it, but without a word.
+  const cash = -(2 * (user_id % 16) + 1);
+  await shared.sql.begin(async (tx) => {
+    await tx`
+      with debited as (
+        update billing_service.accounts set balance = balance - 10000, sequence = sequence + 1
+        where id = ${cash} returning *
+      ), credited as (
+        update billing_service.accounts set balance = balance + 10000, sequence = sequence + 1
+        where id = ${user_id} returning *
+      )
+      insert into billing_service.transfers (kind, amount, debit_account, debit_sequence, debit_balance,
+        credit_account, credit_sequence, credit_balance, created_at)
+      select 'deposit', 10000, d.id, d.sequence, d.balance, c.id, c.sequence, c.balance, now()
+      from debited d, credited c`;
+  });
+  expect((await shared.api.order(user_id, balance + 100)).body).toMatchObject({ status: 'confirmed' });
+  expect((await shared.api.account(user_id)).body).toMatchObject({ balance: 0 });
+  await shared.api.deposit(user_id, 10);
+  await untilTransactions(user_id, 1);
+});

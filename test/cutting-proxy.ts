@@ -1,9 +1,12 @@
 import { connect, createServer, type Socket } from 'node:net';
 import { onTestFinished } from 'vitest';
 
+/** A letter, and the length in four bytes. */
+const ANSWER_HEADER = 5;
+
 /**
  * A proxy in front of PostgreSQL that breaks the connection at its first `commit`: before the server gets it
- * (`request`), or after, when its answer is on the way back (`answer`).
+ * (`request`), or after, when its answer is on the way back (`answer`); answers to statements before it get through.
  */
 export async function cutAtCommit(url: string, cut: 'request' | 'answer') {
   const target = new URL(url);
@@ -29,7 +32,12 @@ export async function cutAtCommit(url: string, cut: 'request' | 'answer') {
       }
       upstream.write(data);
     });
-    upstream.on('data', (data) => (cutAnswer ? end() : client.write(data)));
+    upstream.on('data', (data) => {
+      const answer = cutAnswer ? data.indexOf('COMMIT\0') : -1;
+      if (answer === -1) return client.write(data);
+      client.end(data.subarray(0, answer - ANSWER_HEADER));
+      upstream.destroy();
+    });
   });
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   onTestFinished(async () => {

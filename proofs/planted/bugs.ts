@@ -70,8 +70,26 @@ export const BUGS: Bug[] = [
         find: 'order by id for update',
         replace: 'order by id',
       },
+      // Where it is locked this never fails.
+      {
+        file: 'services/billing-service/store.ts',
+        find: ' and a.sequence = n.expected',
+        replace: '',
+      },
     ],
     foundBy: 'soak',
+  },
+  {
+    name: 'accounts carried over without compare-and-set',
+    breaks: 'a process that does not know of another one pays from a balance that the other has changed',
+    edits: [
+      {
+        file: 'services/billing-service/store.ts',
+        find: ' and a.sequence = n.expected',
+        replace: '',
+      },
+    ],
+    foundBy: 'simulate',
   },
   {
     name: 'letter written on a repeated event',

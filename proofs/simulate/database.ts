@@ -10,7 +10,7 @@ import type { Random } from '../random.ts';
 import type { Clock } from './clock.ts';
 import type { Faults } from './faults.ts';
 import { InProcessPostgres } from './postgres.ts';
-import { Session } from './session.ts';
+import { type Sent, Session } from './session.ts';
 
 /** Whose statements they are: one that has died gets no answers any more. */
 export interface Owner {
@@ -176,10 +176,9 @@ class Connection {
 
   async #serve(turn: Turn, group: Group): Promise<void> {
     const sent = this.#session.take(this.#schema, group);
-    const send = (count: number, hearer?: Group) =>
-      this.#session.send(this.#schema, sent.slice(0, count), hearer);
+    const send = (statements: Sent[], hearer?: Group) => this.#session.send(this.#schema, statements, hearer);
     if (this.#lost) return group.handleError(lost());
-    if (!turn.surroundings) return send(sent.length, group);
+    if (!turn.surroundings) return send(sent, group);
     const { clock, random, faults } = turn.surroundings;
     await clock.sleep(faults.strikes('slow') ? random.integer(1, SLOW_MS_MAX) : random.integer(0, 3));
     if (turn.inTransaction && turn.owner.pausedFor > IDLE_MS_MAX) {
@@ -191,35 +190,40 @@ class Connection {
     if (this.#lost) return group.handleError(lost());
     for (const [i, { name }] of sent.entries()) {
       if (name === 'begin') turn.inTransaction = true;
-      if (name === 'commit') return this.#commit(turn, group, (hearer) => send(sent.length, hearer));
+      if (name === 'commit') return this.#commit(turn, sent, group);
       if (faults.strikes('cut')) {
-        send(i, group);
+        send(sent.slice(0, i), group);
         return this.#lose(turn, group);
       }
       if (turn.inTransaction && faults.strikes('deadlock')) {
-        send(i, group);
+        send(sent.slice(0, i), group);
         return group.handleError(deadlock());
       }
     }
-    send(sent.length, group);
+    send(sent, group);
   }
 
-  async #commit(turn: Turn, group: Group, send: (hearer?: Group) => void): Promise<void> {
-    const { faults } = turn.surroundings!;
+  /** A group that ends in a commit. */
+  async #commit(turn: Turn, sent: Sent[], group: Group): Promise<void> {
+    const { faults, random } = turn.surroundings!;
+    const send = (statements: Sent[], hearer?: Group) => this.#session.send(this.#schema, statements, hearer);
     const die = () => {
       turn.owner.die();
       return never();
     };
     if (faults.strikes('crashBeforeCommit')) return die();
     if (faults.strikes('crashAfterCommit')) {
-      send();
+      send(sent);
       return die();
     }
     if (faults.strikes('unanswered')) {
-      send();
+      // Answers that came before the connection broke were heard.
+      const heard = random.integer(0, sent.length - 1);
+      send(sent.slice(0, heard), group);
+      send(sent.slice(heard));
       return this.#lose(turn, group);
     }
-    send(group);
+    send(sent, group);
   }
 
   #lose(turn: Turn, group: Group): void {

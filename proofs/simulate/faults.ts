@@ -32,6 +32,8 @@ export const RATES = {
   pause: 0.02,
   /** A process stands still right before a transaction, and writes when others have taken over its partitions. */
   late: 0.02,
+  /** A process does not hear of another one on its database, and takes it for its own for a while. */
+  unheard: 0.02,
   /** A caller does not get the reply. */
   lostReply: 0.1,
   /** A request arrives twice, at different instances. */

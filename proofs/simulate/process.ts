@@ -29,6 +29,8 @@ const LEASE_MS = 1000;
 /** Rarer than in earnest: most of a seed's time would go into looks that find nothing. */
 const POLL_MS = 20_000;
 
+const DEAF_MS_MAX = 3000;
+
 /** What other processes hear goes through the world's network, not through PostgreSQL. */
 class SimulatedBus extends Bus {
   override isHeardElsewhere(): boolean {
@@ -57,6 +59,9 @@ export class SimulatedProcess implements Owner {
     this.#dead = resolve;
   });
 
+  /** Until then it does not hear of other processes. */
+  #deafUntil = 0;
+
   private constructor(world: World, name: string) {
     this.#world = world;
     this.name = name;
@@ -75,7 +80,7 @@ export class SimulatedProcess implements Owner {
       definitions.length > 1
         ? new Chain({
             sql: world.database.sqlFor(started, 'pg_catalog', { writes: true }),
-            isShared: () => world.isShared(started),
+            isShared: () => started.#seesAnother,
             onFailure: () => world.count('chained transaction failed'),
           })
         : undefined;
@@ -99,6 +104,14 @@ export class SimulatedProcess implements Owner {
     this.#awakeAt = Math.max(this.#awakeAt, this.#world.clock.now + ms);
     this.#world.leasesChange();
     void this.awake().then(() => this.#world.leasesChange());
+  }
+
+  get #seesAnother(): boolean {
+    const { clock, faults, random } = this.#world;
+    if (!this.#world.hasAnother(this) || clock.now < this.#deafUntil) return false;
+    if (!faults.strikes('unheard')) return true;
+    this.#deafUntil = clock.now + random.integer(0, DEAF_MS_MAX);
+    return false;
   }
 
   die(): void {

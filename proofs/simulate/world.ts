@@ -164,9 +164,9 @@ export class World {
     return reply;
   }
 
-  /** Does another process work on the same database, as far as this one can tell? It may be wrong. */
-  isShared(process: SimulatedProcess): boolean {
-    return this.#alive.some((other) => other !== process) && !this.random.chance(0.1);
+  /** Does another process work on the same database? */
+  hasAnother(process: SimulatedProcess): boolean {
+    return this.#alive.some((other) => other !== process);
   }
 
   announce(from: SimulatedProcess, service: ServiceName, news: Announcement[]): void {

@@ -4,12 +4,12 @@ import { beforeEach, expect, onTestFinished, test } from 'vitest';
 import { createDatabase } from '../../test/database.ts';
 import { given } from '../../test/given.ts';
 import { until } from '../../test/until.ts';
-import type { Command, State } from './decide.ts';
-import { work } from './store.ts';
+import type { Command } from './decide.ts';
+import { type Accounts, work } from './store.ts';
 
 const now = new Date('2026-01-31T12:00:00.000Z');
 const INSTALLATION = { partitions: 4, currency: 'RUB' };
-const { empty, load, prefetch, decide, apply, save } = work(INSTALLATION);
+const { empty, load, prefetch, decide, apply, save, carry } = work(INSTALLATION);
 
 // With 4 partitions users 2 and 6 belong to partition 2, whose cash is −5 and whose revenue is −6; user 3 to partition 3.
 const ANNA = 6;
@@ -43,8 +43,9 @@ function connectHere(): Sql {
 }
 
 /** One batch in the pipeline's way, within a transaction. */
-async function run(tx: Tx, ...commands: Command[]): Promise<State> {
-  const state = empty();
+const run = (tx: Tx, ...commands: Command[]) => runWith(empty(), tx, ...commands);
+
+async function runWith(state: Accounts, tx: Tx, ...commands: Command[]): Promise<Accounts> {
   await load(tx, state, commands);
   const decisions = given({ decide, apply }, state).when(...commands);
   save(
@@ -74,14 +75,14 @@ async function transfers(): Promise<string[]> {
 }
 
 /** The accounts that a state holds after `look`, in the order of their loading. */
-async function held(look: (tx: Tx, state: State) => Promise<void>): Promise<number[]> {
+async function held(look: (tx: Tx, state: Accounts) => Promise<void>): Promise<number[]> {
   const state = empty();
   await sql.begin((tx) => look(tx, state));
   return [...state.accounts.keys()];
 }
 
 test('a new state knows the installation and no account', () => {
-  expect(empty()).toEqual({ ...INSTALLATION, accounts: new Map() });
+  expect(empty()).toEqual({ ...INSTALLATION, accounts: new Map(), isCarried: false });
 });
 
 test('an account is kept as it was opened, and loaded as it was kept', async () => {
@@ -162,14 +163,16 @@ test('what a state holds may have been decided upon: it is not loaded again', as
 });
 
 /** How many statements a batch asks. */
-function asked(...commands: Command[]): Promise<number> {
+const asked = (...commands: Command[]) => askedWith(empty(), ...commands);
+
+function askedWith(state: Accounts, ...commands: Command[]): Promise<number> {
   return sql.begin(async (tx) => {
     let statements = 0;
     const counting = ((strings: TemplateStringsArray, ...values: unknown[]) => {
       statements += 1;
       return tx(strings, ...values);
     }) as Tx;
-    await run(counting, ...commands);
+    await runWith(state, counting, ...commands);
     return statements;
   });
 }
@@ -206,4 +209,44 @@ test('a second instance reads a balance after the first has committed what it ma
   await second;
   expect(await accounts()).toEqual(['6 30/2', '-5 -30/2']);
   expect(await transfers()).toHaveLength(2);
+});
+
+/** What the next transaction begins with, where nobody else writes. */
+async function carried(...commands: Command[]): Promise<Accounts> {
+  const state = await commit(...commands);
+  return sql.begin((tx) => carry!(tx, state));
+}
+
+test('accounts that were carried over are neither loaded nor locked again', async () => {
+  const state = await carried(open(ANNA), deposit(ANNA, 300n));
+  // Revenue is new, the account changes, the transfer is written.
+  expect(await askedWith(state, pay(ANNA, 100n, 7))).toBe(1 + 3);
+  expect(await askedWith(state, pay(ANNA, 50n, 8))).toBe(2);
+  expect(await accounts()).toEqual(['6 150/3', '-5 -300/1', '-6 150/2']);
+});
+
+test.each<{ what: string; late: Command }>([
+  { what: 'a payment', late: pay(ANNA, 1n, 8) },
+  { what: 'a deposit', late: deposit(ANNA, 1n) },
+  { what: 'an order that is refused', late: pay(ANNA, 9999n, 8) },
+  { what: 'a look at the account', late: find(ANNA) },
+])('$what that was decided upon an earlier balance than there is fails as a whole', async ({ late }) => {
+  await commit(open(BORIS), deposit(BORIS, 1n));
+  const state = await carried(open(ANNA), deposit(ANNA, 300n), pay(ANNA, 100n, 7), pay(BORIS, 1n, 1));
+  // By another instance.
+  await commit(deposit(ANNA, 50n));
+  const before = await accounts();
+  const failing = sql.begin((tx) => runWith(state, tx, deposit(BORIS, 5n), late));
+  await expect(failing).rejects.toMatchObject({ code: 'SP002' });
+  expect(await accounts()).toEqual(before);
+});
+
+test('no more than a hundred thousand accounts are carried over', async () => {
+  const state = empty();
+  const account = { id: 1, kind: 'user', locale: 'en', balance: 0n, sequence: 0 } as const;
+  for (let id = 1; id <= 100_000; id += 1) state.accounts.set(id, account);
+  const held = async () => (await sql.begin((tx) => carry!(tx, state))).accounts.size;
+  expect(await held()).toBe(100_000);
+  state.accounts.set(100_001, account);
+  expect(await held()).toBe(0);
 });

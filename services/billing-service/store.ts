@@ -5,17 +5,26 @@ import type { Work } from '@stream-processing/runtime/work.ts';
 import { apply, type Command, type Decision, decide, type State } from './decide.ts';
 import { type Account, systemAccountId, type Transfer } from './ledger.ts';
 
-export function work(installation: Installation): Work<State, Command, Decision> {
+/** `isCarried`: some accounts are known from the transaction before, and not locked. */
+export type Accounts = State & { isCarried: boolean };
+
+export function work(installation: Installation): Work<Accounts, Command, Decision> {
   const { partitions, currency } = installation;
+  const empty = () => ({ partitions, currency, accounts: new Map(), isCarried: false });
   return {
-    empty: () => ({ partitions, currency, accounts: new Map() }),
+    empty,
     load,
     prefetch,
     decide,
     apply,
     save,
+    carry: async (_tx, state) =>
+      state.accounts.size > CARRIED_MAX ? empty() : { ...state, isCarried: true },
   };
 }
+
+/** Accounts in memory, about 200 bytes each. */
+const CARRIED_MAX = 100_000;
 
 interface Row {
   id: bigint;
@@ -66,25 +75,37 @@ function accountsOf(command: Command, partitions: number): number[] {
   }
 }
 
-function save(tx: Tx, state: State, decisions: Decision[]): void {
-  const changed = new Map<number, Account>();
-  const opened = new Map<number, Account>();
-  for (const decision of decisions) {
-    if (decision.outcome === 'opened') opened.set(decision.account.id, decision.account);
-    for (const account of decision.transfer ? [decision.transfer.debited, decision.transfer.credited] : []) {
-      // Its first transfer brings a system account into being; a user's account was opened before.
-      (account.sequence === 1 && account.kind !== 'user' ? opened : changed).set(account.id, account);
-    }
-  }
+function save(tx: Tx, state: Accounts, decisions: Decision[]): void {
+  const before = sequencesBefore(decisions);
   // Of each account only the newest state counts.
-  const rows = (ids: Iterable<number>) => [...ids].map((id) => state.accounts.get(id)!);
-  const fresh = rows(opened.keys());
-  const updated = rows([...changed.keys()].filter((id) => !opened.has(id)));
+  const rows = [...before.keys()].map((id) => state.accounts.get(id)!);
+  const opened = rows.filter(({ id }) => before.get(id) === undefined);
+  // What was read and left as it is must still be so: an order is refused for the balance that there is.
+  const known = rows.filter(
+    ({ id, sequence }) => before.get(id) !== undefined && (before.get(id) !== sequence || state.isCarried),
+  );
   const transfers = decisions.flatMap((decision) => decision.transfer ?? []);
   // Run in this order: accounts before the transfers that name them.
-  if (fresh.length > 0) insertAccounts(tx, fresh);
-  if (updated.length > 0) updateAccounts(tx, updated);
+  if (opened.length > 0) insertAccounts(tx, opened);
+  if (known.length > 0) updateAccounts(tx, known, before);
   if (transfers.length > 0) insertTransfers(tx, transfers);
+}
+
+/** At which sequence the decisions took over each account; undefined: they opened it. In the order of the decisions. */
+function sequencesBefore(decisions: Decision[]): Map<number, number | undefined> {
+  const before = new Map<number, number | undefined>();
+  const meet = (id: number, sequence: number | undefined) => {
+    if (!before.has(id)) before.set(id, sequence);
+  };
+  for (const { outcome, account, transfer } of decisions) {
+    if (transfer) {
+      for (const { id, kind, sequence } of [transfer.debited, transfer.credited]) {
+        // Its first transfer brings a system account into being; a user's account was opened before.
+        meet(id, kind !== 'user' && sequence === 1 ? undefined : sequence - 1);
+      }
+    } else if (account) meet(account.id, outcome === 'opened' ? undefined : account.sequence);
+  }
+  return before;
 }
 
 function insertAccounts(tx: Tx, accounts: Account[]): void {
@@ -97,15 +118,25 @@ function insertAccounts(tx: Tx, accounts: Account[]): void {
     )`;
 }
 
-function updateAccounts(tx: Tx, accounts: Account[]): void {
+/** Compare-and-set: fails the transaction when an account is not at the sequence that was decided upon. */
+function updateAccounts(tx: Tx, accounts: Account[], before: Map<number, number | undefined>): void {
   const ids = accounts.map((a) => a.id);
   void tx`
-    update accounts a set balance = n.balance, sequence = n.sequence
-    from unnest(
-      ${ids}::bigint[], ${accounts.map((a) => a.balance)}::bigint[], ${accounts.map((a) => a.sequence)}::bigint[]
-    ) as n (id, balance, sequence)
-    where a.id = n.id and a.id = any(${ids}::bigint[])`;
+    with n as (
+      select * from unnest(
+        ${ids}::bigint[], ${ids.map((id) => before.get(id)!)}::bigint[],
+        ${accounts.map((a) => a.balance)}::bigint[], ${accounts.map((a) => a.sequence)}::bigint[]
+      ) as n (id, expected, balance, sequence)
+    ), updated as (
+      update accounts a set balance = n.balance, sequence = n.sequence from n
+      where a.id = n.id and a.id = any(${ids}::bigint[]) and a.sequence = n.expected
+      returning a.id
+    )
+    select fail(${CHANGED}, 'accounts have changed') from updated having count(*) < ${ids.length}::int`;
 }
+
+/** SQLSTATE of our own. */
+const CHANGED = 'SP002';
 
 function insertTransfers(tx: Tx, transfers: Transfer[]): void {
   void tx`

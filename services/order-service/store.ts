@@ -1,5 +1,5 @@
 import type { Locale } from '@stream-processing/contracts/names.ts';
-import { nextIds } from '@stream-processing/runtime/ids.ts';
+import { idsAhead, nextIds } from '@stream-processing/runtime/ids.ts';
 import { KeptRows } from '@stream-processing/runtime/kept-rows.ts';
 import type { Tx } from '@stream-processing/runtime/sql.ts';
 import type { Work } from '@stream-processing/runtime/work.ts';
@@ -14,18 +14,30 @@ import {
 } from './decide.ts';
 import { type OrderRow, toOrder } from './rows.ts';
 
-export function work(): Work<State, Command, Decision> {
+/** And ids of the orders to come, as far as they are drawn already. */
+export type Drawn = State & { ahead: number[] };
+
+export function work(): Work<Drawn, Command, Decision> {
   const users = new KeptRows<KnownUser>();
+  const stateWith = (ahead: number[]): Drawn => ({
+    users: new Map(),
+    orders: new Map(),
+    ids: new Map(),
+    ahead,
+  });
   return {
-    empty: () => ({ users: new Map(), orders: new Map(), ids: new Map() }),
+    empty: () => stateWith([]),
     load: (tx, state, commands) => load(tx, state, commands, users),
     decide,
     apply,
     save,
+    carry: async (tx, { ahead, ids }) => stateWith(await idsAhead(tx, ORDER_ID, ahead, ids.size)),
   };
 }
 
-async function load(tx: Tx, state: State, commands: Command[], known: KeptRows<KnownUser>): Promise<void> {
+const ORDER_ID = 'order_id';
+
+async function load(tx: Tx, state: Drawn, commands: Command[], known: KeptRows<KnownUser>): Promise<void> {
   const placed = commands.filter((command) => command.type === 'PlaceOrder');
   const settled = commands.filter((command) => command.type === 'SettleOrder');
   const user_ids = [...placed, ...settled]
@@ -35,7 +47,7 @@ async function load(tx: Tx, state: State, commands: Command[], known: KeptRows<K
   const [users, orders, ids] = await Promise.all([
     known.find(user_ids, (missing) => findUsers(tx, missing)),
     order_ids.length > 0 ? lockOrders(tx, order_ids) : [],
-    nextIds<Command>(tx, 'order_id', placed),
+    nextIds<Command>(tx, ORDER_ID, placed, state.ahead),
   ]);
   for (const user of users.values()) state.users.set(user.id, user);
   for (const order of orders) state.orders.set(order.id, order);
