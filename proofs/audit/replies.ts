@@ -60,14 +60,14 @@ export const REPLIES: Invariant[] = [
               or scope like 'POST /accounts/:user_id/withdraw %' and (body->>'withdrawn')::boolean
             ) group by 1, 2, 3
           ), done as (
-            select kind, credit_account as user_id, credit_balance as balance from transfers where kind = 'deposit'
-            union all
-            select kind, debit_account, debit_balance from transfers where kind = 'withdrawal'
+            select kind, user_id, balance, count(*) as transfers from (
+              select kind, credit_account, credit_balance::numeric from transfers where kind = 'deposit'
+              union all
+              select kind, debit_account, debit_balance from transfers where kind = 'withdrawal'
+            ) as moves (kind, user_id, balance) group by 1, 2, 3
           )
-          select told.* from told where replies > (
-            select count(*) from done
-            where done.kind = told.kind and done.user_id = told.user_id and done.balance = told.balance
-          ) limit ${OFFENCES_MAX}`,
+          select kind, user_id, balance, replies from told left join done using (kind, user_id, balance)
+          where replies > coalesce(transfers, 0) limit ${OFFENCES_MAX}`,
       ),
   },
   {
