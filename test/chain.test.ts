@@ -130,7 +130,7 @@ test('what one transaction knows of accounts the next one goes on with, and lock
 });
 
 test('an order is not refused for a balance that another instance has raised meanwhile', async () => {
-  const user_id = await shared.api.userWith(10);
+  const user_id = await shared.api.userWith(1000);
   await untilTransactions(user_id, 1);
   const { balance } = (await shared.api.account(user_id)).body;
   expect((await shared.api.order(user_id, balance + 100)).body).toMatchObject({ status: 'failed' });
@@ -152,6 +152,6 @@ test('an order is not refused for a balance that another instance has raised mea
   });
   expect((await shared.api.order(user_id, balance + 100)).body).toMatchObject({ status: 'confirmed' });
   expect((await shared.api.account(user_id)).body).toMatchObject({ balance: 0 });
-  await shared.api.deposit(user_id, 10);
+  await shared.api.deposit(user_id, 1000);
   await untilTransactions(user_id, 1);
 });

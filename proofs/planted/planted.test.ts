@@ -14,6 +14,7 @@ test('the bugs that have to be found are all there', () => {
     'cursor moved outside the transaction',
     'cursor without compare-and-set',
     'balance read without lock',
+    'accounts carried over without compare-and-set',
     'letter written on a repeated event',
     'append without the head lock',
     'position gap skipped',
