@@ -1,7 +1,7 @@
 import type { Looks } from './audit/invariant.ts';
 import { type ClientRecord, type Effects, type Entry, violation } from './record.ts';
 
-/** Whose effects are held in memory at once. */
+/** The effects of so many entries are held in memory at once, unless a single user has more. */
 const ENTRIES_MAX = 50_000;
 
 /** Compares what callers were told with what was done; answers each difference in words. */

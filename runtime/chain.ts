@@ -106,7 +106,6 @@ export class Chain {
         handOn: (source, published, now) => this.#handOn(shares, source, published, now),
       });
       this.#failures = 0;
-      for (const [pipeline, share] of shares) if (committed.includes(share)) pipeline.carryOn(share);
       for (const share of committed) this.#loop.afterwards(share.answers());
     } catch (error) {
       this.#options.onFailure(error);

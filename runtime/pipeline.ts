@@ -9,7 +9,7 @@ import { Admission } from './admission.ts';
 import { BatchLoop } from './batch-loop.ts';
 import type { Chain } from './chain.ts';
 import { type CursorMove, conflictOf } from './cursors.ts';
-import { Share, type ShareOptions } from './share.ts';
+import { type Carried, Share, type ShareOptions } from './share.ts';
 import type { Sql } from './sql.ts';
 import { isConnectionLoss, isTransient } from './sql-errors.ts';
 import { transact } from './transaction.ts';
@@ -40,8 +40,8 @@ export class Pipeline<State, Command, D extends Decision> {
     next: () => this.#process(this.#takeUnits(), TRIES),
     rested: () => this.wake(),
   });
-  /** By the chain's last transaction; undefined: begin with nothing. */
-  #carried: State | undefined;
+  /** By the chain's last transaction. Another one in its place is how it is forgotten, also by a transaction under way. */
+  #carried: Carried<State> = {};
   #requests = 0;
   #behindUntil = 0;
   #closed = false;
@@ -124,7 +124,7 @@ export class Pipeline<State, Command, D extends Decision> {
 
   /** From the chain, which could not commit it. */
   takeBack({ units }: Share<State, Command, D>, error: unknown): void {
-    this.#carried = undefined;
+    this.forget();
     // Whether it is committed cannot be told: not to be tried again.
     if (error instanceof Problem) {
       for (const unit of units) refuse(unit, error);
@@ -137,12 +137,12 @@ export class Pipeline<State, Command, D extends Decision> {
 
   /** For the chain: some units, or none yet. */
   share(units: Unit<Command, D>[]): Share<State, Command, D> {
-    return new Share(this.#options, units, { carried: this.#carried });
+    return new Share(this.#options, units, this.#carried);
   }
 
-  /** From the chain, which committed it: the next share goes on where it ended. */
-  carryOn({ carried }: Share<State, Command, D>): void {
-    this.#carried = carried;
+  /** Somebody else may have written: the chain's next share begins with nothing. */
+  forget(): void {
+    this.#carried = {};
   }
 
   #enqueue(unit: Unit<Command, D>): void {
@@ -166,7 +166,7 @@ export class Pipeline<State, Command, D extends Decision> {
 
   async #process(units: Unit<Command, D>[], tries: number): Promise<void> {
     if (units.length === 0) return;
-    this.#carried = undefined;
+    this.forget();
     const share = new Share(this.#options, units);
     try {
       await transact(this.#options.sql, [share]);

@@ -145,6 +145,7 @@ async function open<State, Command, D extends Decision>(
       closers.unshift(async () => stopHearing());
     },
   };
+  room.onElsewhere(() => pipeline.forget());
   let stopping = false;
   const { app, refuseOtherMethods } = await createHttp({
     service: name,

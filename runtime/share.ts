@@ -30,6 +30,11 @@ export interface ShareOptions<State, Command, D extends Decision> {
   observe?: ((batch: { commands: number; seconds: number }) => void) | undefined;
 }
 
+/** Where a chain's transaction leaves what the next one begins with; nothing there: with nothing. */
+export interface Carried<State> {
+  state?: State;
+}
+
 /**
  * One service's share of a transaction: loads and decides in memory, in several rounds when the services are chained,
  * then saves once. Nothing of it is answered or announced before the commit.
@@ -37,9 +42,8 @@ export interface ShareOptions<State, Command, D extends Decision> {
 export class Share<State, Command, D extends Decision> {
   readonly #options: ShareOptions<State, Command, D>;
   readonly #units: Unit<Command, D>[];
-  readonly #isChained: boolean;
+  readonly #carried: Carried<State> | undefined;
   readonly #state: State;
-  #carried: State | undefined;
   readonly #began = performance.now();
   readonly #fates: { unit: Unit<Command, D>; fate: Fate<D> }[] = [];
   readonly #decisions: D[] = [];
@@ -51,18 +55,14 @@ export class Share<State, Command, D extends Decision> {
   #due: Unit<Command, D>[];
   #committed: Committed<D> = { events: [], moves: [], decisions: [] };
 
-  /** `chained`: of a chain's transaction, which goes on with what the one before carried over. */
-  constructor(
-    options: ShareOptions<State, Command, D>,
-    units: Unit<Command, D>[],
-    chained?: { carried: State | undefined },
-  ) {
+  /** `carried`: for a chain's transaction. */
+  constructor(options: ShareOptions<State, Command, D>, units: Unit<Command, D>[], carried?: Carried<State>) {
     this.#options = options;
-    this.#isChained = chained !== undefined;
+    this.#carried = carried;
     this.#units = units;
     // A copy: what is delivered later is not given back with them.
     this.#due = [...units];
-    this.#state = chained?.carried ?? options.work.empty();
+    this.#state = carried?.state ?? options.work.empty();
     this.#outbox = new Outbox(options.partitions);
   }
 
@@ -147,13 +147,8 @@ export class Share<State, Command, D extends Decision> {
     moveCursors(own, this.#moves);
     if (this.#decisions.length > 0) work.save(own, this.#state, this.#decisions);
     this.#replies.save(own);
-    if (this.#isChained) this.#carry(own);
+    if (this.#carried) this.#carry(own, this.#carried);
     return append(own, this.#outbox, now);
-  }
-
-  /** After the commit: what the next transaction may begin with. */
-  get carried(): State | undefined {
-    return this.#carried;
   }
 
   /**
@@ -177,10 +172,11 @@ export class Share<State, Command, D extends Decision> {
     for (const { unit, fate } of this.#fates) if (!unit.cursor) yield () => answer(unit, fate);
   }
 
-  #carry(tx: Tx): void {
+  /** Its answer comes before the commit's; where that fails, nobody looks here again. */
+  #carry(tx: Tx, carried: Carried<State>): void {
     this.#options.work.carry?.(tx, this.#state).then(
-      (carried) => {
-        this.#carried = carried;
+      (state) => {
+        carried.state = state;
       },
       () => {},
     );

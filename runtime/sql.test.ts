@@ -131,26 +131,18 @@ test('a statement without text answers no rows, and those behind it are answered
 test('a prompt answer comes while the statements behind it wait', async () => {
   const sql = await connectToTable();
   await sql`insert into things values (1)`;
-  let isLate = true;
-  const { promise, resolve } = Promise.withResolvers<void>();
+  let answer: unknown;
+  let waiting: Promise<void> | undefined;
   await sql.begin(async (holder) => {
     await holder`select from things for update`;
-    const late = sql.begin(async (tx) => {
-      void tx.prompt`select 7 as prompt`.then(([row]) => {
-        expect(row).toEqual({ prompt: 7 });
-        expect(isLate).toBe(true);
-        resolve();
+    waiting = sql.begin(async (tx) => {
+      void tx.prompt`select 7 as prompt`.then((rows) => {
+        answer = rows;
       });
       void tx`update things set id = 2`;
     });
-    late.then(
-      () => {
-        isLate = false;
-      },
-      () => {},
-    );
-    // The holder ends only then.
-    await promise;
+    await expect.poll(() => answer, { message: 'the prompt answer comes' }).toEqual([{ prompt: 7 }]);
   });
-  await expect.poll(() => ids(sql), { message: 'the statement behind it is done' }).toEqual([2]);
+  await waiting;
+  expect(await ids(sql)).toEqual([2]);
 });

@@ -33,7 +33,7 @@ export async function transact(sql: Sql, shares: AnyShare[], links?: Links): Pro
   let saved: { share: AnyShare; events: Promise<LogEvent[]> }[] = [];
   try {
     await sql.begin(async (tx) => {
-      identify(tx).then(
+      void identify(tx).then(
         (identified) => {
           id = identified;
         },

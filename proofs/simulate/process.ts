@@ -29,6 +29,7 @@ const LEASE_MS = 1000;
 /** Rarer than in earnest: most of a seed's time would go into looks that find nothing. */
 const POLL_MS = 20_000;
 
+/** So long a process does not hear of others. */
 const DEAF_MS_MAX = 3000;
 
 /** What other processes hear goes through the world's network, not through PostgreSQL. */
@@ -80,7 +81,7 @@ export class SimulatedProcess implements Owner {
       definitions.length > 1
         ? new Chain({
             sql: world.database.sqlFor(started, 'pg_catalog', { writes: true }),
-            isShared: () => started.#seesAnother,
+            isShared: () => started.#seesAnother(),
             onFailure: () => world.count('chained transaction failed'),
           })
         : undefined;
@@ -106,7 +107,8 @@ export class SimulatedProcess implements Owner {
     void this.awake().then(() => this.#world.leasesChange());
   }
 
-  get #seesAnother(): boolean {
+  /** Does another process work on the same database, as far as this one can tell? */
+  #seesAnother(): boolean {
     const { clock, faults, random } = this.#world;
     if (!this.#world.hasAnother(this) || clock.now < this.#deafUntil) return false;
     if (!faults.strikes('unheard')) return true;
@@ -218,6 +220,7 @@ export class SimulatedProcess implements Owner {
       onDecisions: (listener) => void listeners.push(listener),
       onElsewhere: (listener) => void bus.on(name, (_news, where) => where === 'elsewhere' && listener()),
     };
+    room.onElsewhere(() => pipeline.forget());
     definition.routes(routes.app, room);
     this.services.set(name, { routes, work });
   }
