@@ -12,7 +12,8 @@ export interface Attempt {
   final: boolean;
 }
 
-const CALL_MS_MAX = 8000;
+/** One second more than a service waits for the final status. */
+const CALL_MS_MAX = 6000;
 const GIVE_UP_MS = 60_000;
 /** Operations whose caller asks once and lives with not knowing. */
 const ONCE = 0.05;

@@ -39,33 +39,42 @@ export interface Targets {
   random: Random;
 }
 
-/** Does it and undoes it: afterwards everything runs again, though it may not have recovered yet. */
-export async function commit(fault: Fault, targets: Targets): Promise<void> {
+/**
+ * Does it and undoes it: afterwards everything runs again, though it may not have recovered yet. `harmed` is called when
+ * the harm is done, which with an instance that stands still or is dead is long before it is undone.
+ */
+export async function commit(fault: Fault, targets: Targets, harmed: () => void): Promise<void> {
   const { instances, postgres, random } = targets;
   const victim = random.pick(instances.all);
   switch (fault) {
     case 'kill':
       await victim.send('SIGKILL');
+      harmed();
       return victim.start();
     case 'stop':
       await victim.send('SIGTERM');
+      harmed();
       return victim.start();
     case 'pause':
-      return pause(victim, targets);
+      return pause(victim, targets, harmed);
     case 'cut':
-      return cut(targets, '%');
+      await cut(targets, '%');
+      return harmed();
     case 'restart':
-      return postgres.restart('fast');
+      await postgres.restart('fast');
+      return harmed();
     case 'crash':
-      return postgres.restart('immediate');
+      await postgres.restart('immediate');
+      return harmed();
   }
 }
 
 /** Its leases are advisory locks of a connection: cut that, and another instance takes over while the victim sleeps. */
-async function pause(victim: Instance, targets: Targets): Promise<void> {
+async function pause(victim: Instance, targets: Targets, harmed: () => void): Promise<void> {
   await victim.send('SIGSTOP');
   try {
     await cut(targets, '% leases');
+    harmed();
     await delay(targets.random.integer(...PAUSE_MS));
   } finally {
     await victim.send('SIGCONT');

@@ -110,8 +110,8 @@ async function harass(
   while (performance.now() < end) {
     await delay(targets.random.integer(...QUIET_MS), undefined, { signal });
     const fault = draw(targets.random, faults);
-    watch.begin(fault);
-    await commit(fault, targets);
+    watch.begin();
+    await commit(fault, targets, () => watch.harmed());
     const ms = await watch.recovered(signal);
     done.set(fault, (done.get(fault) ?? 0) + 1);
     progress(`${FAULTS[fault]}; recovered after ${ms.toFixed(0)} ms`);

@@ -1,6 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Attempt } from './callers.ts';
-import type { Fault } from './faults.ts';
 
 const RECOVERY_MS_MAX = 60_000;
 const LOOK_MS = 10;
@@ -10,8 +9,11 @@ export class Watch {
   readonly #recoveries: number[] = [];
   #users: number[] = [];
   #faultAt: number | undefined;
-  /** Users with a final answer to what they asked after the fault. */
+  /** Since when the harm is done: who asked before may have been served by what was still whole. */
+  #harmedAt = Number.POSITIVE_INFINITY;
+  /** Users with a final answer to what they asked since. */
   readonly #served = new Set<number>();
+  #servedAt: number | undefined;
   #attempts = 0;
   #successes = 0;
   #calmSince = 0;
@@ -24,7 +26,9 @@ export class Watch {
 
   see({ at, ok, final, user_id }: Attempt): void {
     if (this.#faultAt !== undefined) {
-      if (final && at >= this.#faultAt) this.#served.add(user_id);
+      if (!final || at < this.#harmedAt) return;
+      this.#served.add(user_id);
+      if (this.#served.size === this.#users.length) this.#servedAt ??= performance.now();
       return;
     }
     if (at < this.#calmSince) return;
@@ -32,15 +36,21 @@ export class Watch {
     if (ok) this.#successes += 1;
   }
 
-  begin(_fault: Fault): void {
+  begin(): void {
     this.#faultAt = performance.now();
+    this.#harmedAt = Number.POSITIVE_INFINITY;
     this.#served.clear();
+    this.#servedAt = undefined;
   }
 
-  /** Resolves when every user was served since the fault began; answers how long that took. */
+  harmed(): void {
+    this.#harmedAt = performance.now();
+  }
+
+  /** Resolves when every user was served since the harm was done; answers how long after the fault's begin that was, in ms. */
   async recovered(signal: AbortSignal): Promise<number> {
     const began = this.#faultAt!;
-    while (this.#served.size < this.#users.length) {
+    while (this.#servedAt === undefined) {
       if (performance.now() - began > RECOVERY_MS_MAX) {
         const missing = this.#users.filter((user) => !this.#served.has(user));
         throw new Error(
@@ -49,7 +59,7 @@ export class Watch {
       }
       await delay(LOOK_MS, undefined, { signal });
     }
-    const ms = performance.now() - began;
+    const ms = this.#servedAt - began;
     this.#recoveries.push(ms);
     this.#faultAt = undefined;
     this.#calmSince = performance.now();
