@@ -1,5 +1,6 @@
+import { existsSync, readFileSync, rmSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { constants, tmpdir } from 'node:os';
 import path from 'node:path';
 import type { TestProject } from 'vitest/node';
 import { startEmbeddedPostgres } from '../embedded/postgres.ts';
@@ -11,13 +12,42 @@ declare module 'vitest' {
   }
 }
 
+const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
+const LEAVE_MS_MAX = 5000;
+
 /** One real PostgreSQL for all tests, in a temporary folder. */
 export default async function setup(project: TestProject) {
   const dataDir = await mkdtemp(path.join(tmpdir(), 'stream-processing-test-'));
+  // At a signal vitest ends without asking for what is below, and PostgreSQL would go on for ever.
+  const leave = (signal: (typeof SIGNALS)[number]) => process.exit(128 + constants.signals[signal]);
+  const abandon = () => {
+    const pidFile = path.join(dataDir, 'postgres', 'postmaster.pid');
+    if (existsSync(pidFile)) killNow(Number.parseInt(readFileSync(pidFile, 'utf8'), 10));
+    rmSync(dataDir, { recursive: true, force: true });
+  };
+  for (const signal of SIGNALS) process.on(signal, leave);
+  process.on('exit', abandon);
   const postgres = await startEmbeddedPostgres({ dataDir });
   project.provide('postgresUrl', postgres.urlOf('postgres'));
   return async () => {
     await postgres.stop();
+    process.off('exit', abandon);
+    for (const signal of SIGNALS) process.off(signal, leave);
     await rm(dataDir, { recursive: true, force: true });
   };
+}
+
+/** An immediate shutdown, waited for without the event loop, which is over when a process exits. */
+function killNow(pid: number): void {
+  const sleep = new Int32Array(new SharedArrayBuffer(4));
+  process.kill(pid, 'SIGQUIT');
+  for (let ms = 0; ms < LEAVE_MS_MAX && runs(pid); ms += 20) Atomics.wait(sleep, 0, 0, 20);
+}
+
+function runs(pid: number): boolean {
+  try {
+    return process.kill(pid, 0);
+  } catch {
+    return false;
+  }
 }

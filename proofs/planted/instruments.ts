@@ -64,12 +64,7 @@ interface Report {
 export async function test(run: Run, files: readonly string[]): Promise<Verdict> {
   const report = path.join(run.copy, 'report.json');
   const vitest = ['node_modules/vitest/vitest.mjs', 'run', '--reporter=json', `--outputFile=${report}`];
-  // Not interrupted: at a signal vitest ends without stopping the PostgreSQL of the tests.
-  const { code, complaints } = await node({ ...run, signal: new AbortController().signal }, [
-    ...vitest,
-    ...files,
-  ]);
-  run.signal.throwIfAborted();
+  const { code, complaints } = await node(run, [...vitest, ...files]);
   const text = await readFile(report, 'utf8').catch(() => {
     throw new Error(`the tests ended with ${code} and no report: ${complaints}`);
   });

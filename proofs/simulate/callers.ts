@@ -1,4 +1,4 @@
-import { Problem } from '@stream-processing/contracts/problems.ts';
+import { Problem, type ProblemCode } from '@stream-processing/contracts/problems.ts';
 import { isConnectionLoss } from '@stream-processing/runtime/sql-errors.ts';
 import { type Kind, NOTHING_DONE, type Operation, type Outcome } from '../record.ts';
 import type { Reply, Request } from './routes.ts';
@@ -8,6 +8,10 @@ const OPENING_BALANCE = 1000;
 /** Operations whose caller asks once and lives with not knowing. */
 const ONCE = 0.1;
 const TRIES = 200;
+/** How often a caller asks for something beside its operations. */
+const ASIDE = 0.4;
+/** In units of money: more than an account may hold beside its opening balance. */
+const TOO_MUCH = 90_000_000_000_000;
 
 type Call = Parameters<World['call']>;
 
@@ -19,6 +23,8 @@ export class Caller {
   #balance = OPENING_BALANCE;
   /** An effect that is not known: so neither is the balance. */
   #uncertain = false;
+  /** The key of an order that was answered. */
+  #paidBy: string | undefined;
   readonly #told = new Map<string, string>();
 
   constructor(world: World, number: number) {
@@ -43,7 +49,57 @@ export class Caller {
       ...opening,
       headers: keyed(key),
     });
-    for (let number = 1; number <= this.#world.size.operations; number += 1) await this.#operate(number);
+    for (let number = 1; number <= this.#world.size.operations; number += 1) {
+      await this.#operate(number);
+      if (this.#world.random.chance(ASIDE)) await this.#aside(`${name}-aside-${number}`, body);
+    }
+  }
+
+  /** What moves no money, and has one right answer. */
+  async #aside(key: string, user: object): Promise<void> {
+    const user_id = this.#user_id;
+    const headers = keyed(key);
+    const refused = (code: ProblemCode, service: Call[0], path: string, request: Omit<Request, 'id'>) =>
+      this.#expectRefusal(code, service, 'POST', path, { id: key, headers, ...request });
+    const kind = this.#world.random.pick(['account', 'note', 'taken', 'limit', 'reused']);
+    this.#world.count(`aside ${kind}`);
+    switch (kind) {
+      case 'account':
+        await this.#insist('billing-service', 'POST', '/accounts', { id: key, body: { user_id }, headers });
+        return;
+      case 'note': {
+        const body = { user_id, email: 'a@example.org', subject: 'A note', body: key };
+        await this.#insist('notification-service', 'POST', '/notifications', { id: key, body, headers });
+        return;
+      }
+      case 'taken':
+        return refused('email_taken', 'user-service', '/users', { body: user });
+      case 'limit': {
+        const body = { amount: TOO_MUCH };
+        const path = '/accounts/:user_id/deposit';
+        return refused('balance_limit_exceeded', 'billing-service', path, { params: { user_id }, body });
+      }
+      case 'reused': {
+        if (!this.#paidBy) return;
+        const body = { user_id, price: TOO_MUCH };
+        const own = keyed(this.#paidBy);
+        return refused('idempotency_key_reused', 'order-service', '/orders', { body, headers: own });
+      }
+    }
+  }
+
+  async #expectRefusal(code: ProblemCode, ...call: Call): Promise<void> {
+    for (let tries = 1; tries <= TRIES; tries += 1) {
+      const answer = await this.#ask(call, code);
+      const told = typeof answer === 'string' ? answer : (answer.body.code ?? JSON.stringify(answer.body));
+      if (told === code) return;
+      if (typeof answer !== 'string') {
+        this.#world.violation(`${call[3].id} should be refused with ${code}, and was answered ${told}`);
+        return;
+      }
+      await this.#world.clock.sleep(this.#world.random.integer(10, 500));
+    }
+    throw new Error(`${call[1]} ${call[2]} is never answered`);
   }
 
   async #operate(number: number): Promise<void> {
@@ -59,7 +115,10 @@ export class Caller {
     if (outcome.kind === 'unknown') this.#uncertain = true;
     if (outcome.kind !== 'done') return;
     if (outcome.paid) this.#balance += kind === 'deposit' ? amount : -amount;
-    if (kind === 'order') await this.#lookForLetter(outcome);
+    if (kind === 'order') {
+      this.#paidBy = operation.key;
+      await this.#lookForLetter(outcome);
+    }
     await this.#lookAtBalance();
   }
 
@@ -102,8 +161,8 @@ export class Caller {
     return { kind: 'unknown', why };
   }
 
-  /** The reply, or a code that says why there is none. */
-  async #ask(call: Call): Promise<Reply | string> {
+  /** The reply, or a code that says why there is none. `expected`: the refusal that is the right answer. */
+  async #ask(call: Call, expected?: ProblemCode): Promise<Reply | string> {
     const [, method, , request] = call;
     try {
       const reply = await this.#world.call(...call);
@@ -115,7 +174,7 @@ export class Caller {
       if (isConnectionLoss(error)) return 'unavailable';
       if (!(error instanceof Problem)) this.#world.violation(`${request.id}: ${(error as Error).stack}`);
       const code = error instanceof Problem ? error.code : 'internal_error';
-      if (error instanceof Problem && error.status < 500)
+      if (error instanceof Problem && error.status < 500 && code !== expected)
         this.#world.violation(`${request.id} was answered ${code}`);
       return code;
     }

@@ -1,20 +1,22 @@
 /**
  * `npm run simulate`: plays many seeds of a simulated installation, each with other faults and another interleaving, and
- * checks every promise after each. Exit code 1 where one was broken, or where some fault never occurred.
+ * checks every promise after each. Exit code 1 where one was broken or, of so many seeds, some fault or branch never occurred.
  */
 import { availableParallelism } from 'node:os';
 import { Worker } from 'node:worker_threads';
 import { parse, runCommand, wholeNumber } from '../command.ts';
-import type { Job, Message } from './worker.ts';
+import { branchesOf, missingBranches, type ScriptCounts, tableOf } from './branches.ts';
+import type { Branches, Job, Message } from './worker.ts';
 
-const USAGE = `npm run simulate -- [--seeds N] [--seed S] [--workers W] [--trace]
+const USAGE = `npm run simulate -- [--seeds N] [--seed S] [--workers W] [--branches] [--trace]
 
   --seeds N    how many (1000), from S on
   --seed S     the first one (1)
   --workers W  threads (as many as cores)
+  --branches   prints every branch of the services' code with how often it was taken, not only how many were
   --trace      prints what happened, of a single seed
 `;
-/** So many seeds at least show every fault; fewer need not. */
+/** So many seeds at least show every fault and take every branch; fewer need not. */
 const COVERING = 1000;
 const FAILURES_MAX = 5;
 const TELL_MS = 10_000;
@@ -23,6 +25,8 @@ interface Options {
   first: number;
   seeds: number;
   workers: number;
+  /** List the branches? */
+  listed: boolean;
   trace: boolean;
 }
 
@@ -33,6 +37,7 @@ function readOptions(args: string[]): Options | undefined {
     seeds: { type: 'string' },
     seed: { type: 'string', default: '1' },
     workers: { type: 'string', default: String(availableParallelism()) },
+    branches: { type: 'boolean', default: false },
     trace: { type: 'boolean', default: false },
     help: { type: 'boolean', default: false },
   });
@@ -42,23 +47,30 @@ function readOptions(args: string[]): Options | undefined {
     first: wholeNumber('--seed', values.seed),
     seeds,
     workers: Math.min(seeds, wholeNumber('--workers', values.workers, { max: 1024 })),
+    listed: values.branches,
     trace: values.trace,
   };
 }
 
 async function simulate(
-  { first, seeds, workers, trace }: Options,
+  { first, seeds, workers, listed, trace }: Options,
   interrupted: AbortSignal,
 ): Promise<number> {
   const began = performance.now();
   const counts: Record<string, number> = {};
+  const taken: ScriptCounts[][] = [];
   let played = 0;
   let failed = 0;
   let told = began;
   const threads = Array.from({ length: workers }, (_, i) => {
     const job: Job = { first: first + i, step: workers, end: first + seeds, trace };
     const worker = new Worker(new URL('./worker.ts', import.meta.url), { workerData: job });
-    worker.on('message', ({ seed, hash, counts: some, failure, trace: lines }: Message) => {
+    worker.on('message', (message: Message | Branches) => {
+      if ('branches' in message) {
+        taken.push(message.branches);
+        return;
+      }
+      const { seed, hash, counts: some, failure, trace: lines } = message;
       played += 1;
       for (const [what, count] of Object.entries(some)) counts[what] = (counts[what] ?? 0) + count;
       if (lines) console.log(lines.join('\n'));
@@ -81,8 +93,14 @@ async function simulate(
   const seconds = (performance.now() - began) / 1000;
   for (const [what, count] of Object.entries(counts).sort(([a], [b]) => (a < b ? -1 : 1)))
     console.log(`${String(count).padStart(9)}  ${what}`);
-  const missing = seeds < COVERING ? [] : Object.keys(counts).filter((what) => counts[what] === 0);
-  for (const what of missing) console.log(`never happened: ${what}`);
+  const branches = branchesOf(taken);
+  for (const line of tableOf(branches, listed)) console.log(line);
+  const faults = Object.keys(counts).filter((what) => counts[what] === 0);
+  const missing =
+    seeds < COVERING
+      ? []
+      : [...faults.map((what) => `never happened: ${what}`), ...missingBranches(branches)];
+  for (const what of missing) console.log(what);
   console.log(`${played} seeds in ${seconds.toFixed(0)} s, ${failed} with violations`);
   return played === seeds && failed === 0 && missing.length === 0 ? 0 : 1;
 }

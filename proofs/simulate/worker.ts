@@ -1,5 +1,6 @@
 import { parentPort, workerData } from 'node:worker_threads';
-import { createDatabase, FULL, type Outcome, play, type Size } from './world.ts';
+import { countBranches, type ScriptCounts } from './branches.ts';
+import type { Outcome, Size } from './world.ts';
 
 export interface Job {
   first: number;
@@ -17,6 +18,13 @@ export interface Message {
   trace?: string[];
 }
 
+/** The last one of a worker. */
+export interface Branches {
+  branches: ScriptCounts[];
+}
+
+const takeBranches = await countBranches();
+const { createDatabase, FULL, play } = await import('./world.ts');
 const { first, step, end, trace } = workerData as Job;
 const database = await createDatabase();
 for (let seed = first; seed < end; seed += step) {
@@ -26,6 +34,7 @@ for (let seed = first; seed < end; seed += step) {
   if (trace) message.trace = outcome.trace;
   parentPort!.postMessage(message);
 }
+parentPort!.postMessage({ branches: await takeBranches() } satisfies Branches);
 
 /** The same seed with as little asked for as still fails. */
 async function shortest(seed: number, outcome: Outcome): Promise<Outcome> {
