@@ -1,0 +1,40 @@
+/** `npm run documents`: writes docs/openapi/ and docs/asyncapi.yaml from the code. */
+import { parseArgs } from 'node:util';
+import { allowsBreaking, breakingChanges } from './breaking.ts';
+import { createDocuments, filesOf, readDocuments, writeFiles } from './files.ts';
+
+const HELP = `npm run documents [-- OPTIONS]
+
+Writes docs/openapi/SERVICE.yaml and docs/asyncapi.yaml from the code, and says what a consumer of the last release would
+trip over.
+
+  --release   also keeps them in documents/released/, as those that later changes are compared with
+  --help      this text
+`;
+
+const options = { release: { type: 'boolean' }, help: { type: 'boolean' } } as const;
+
+try {
+  const { values } = parseArgs({ options });
+  if (values.help) process.stdout.write(HELP);
+  else await write(values.release ?? false);
+} catch (error) {
+  if (!(error instanceof Error && 'code' in error && String(error.code).startsWith('ERR_PARSE_ARGS')))
+    throw error;
+  process.stderr.write(`${error.message}\n\n${HELP}`);
+  process.exitCode = 2;
+}
+
+async function write(release: boolean): Promise<void> {
+  const documents = await createDocuments();
+  const places = release ? (['docs', 'documents/released'] as const) : (['docs'] as const);
+  for (const place of places) {
+    for (const file of await writeFiles(filesOf(documents, place))) console.log(`written: ${file}`);
+  }
+  const released = await readDocuments('documents/released');
+  const changes = breakingChanges(released, documents);
+  const [from, to] = [released.asyncapi.info.version, documents.asyncapi.info.version];
+  if (changes.length === 0) return console.log(`nothing breaks consumers of ${from}`);
+  for (const change of changes) console.log(`breaks consumers of ${from}: ${change}`);
+  if (!allowsBreaking(from, to)) process.exitCode = 1;
+}
