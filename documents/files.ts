@@ -3,6 +3,7 @@ import path from 'node:path';
 import { SERVICES, type ServiceName } from '@stream-processing/contracts/names.ts';
 import type { OpenApi } from '@stream-processing/runtime/openapi.ts';
 import { parse, stringify } from 'yaml';
+import { clientSchema } from '../client/generate.ts';
 import { type AsyncApi, asyncApiDocument } from './asyncapi.ts';
 import { openApiDocuments } from './openapi.ts';
 
@@ -31,6 +32,11 @@ export function filesOf({ openapi, asyncapi }: Documents, place: Place): Map<str
     ...SERVICES.map((service) => [openApiFile(place, service), text(openapi[service])] as const),
     [asyncApiFile(place), text(asyncapi)],
   ]);
+}
+
+/** The types of the client, made from the OpenAPI documents. */
+export async function clientFiles({ openapi }: Documents): Promise<Map<string, string>> {
+  return new Map([['client/schema.ts', await clientSchema(Object.values(plain(openapi)))]]);
 }
 
 export async function readDocuments(place: Place): Promise<Documents> {

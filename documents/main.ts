@@ -1,11 +1,11 @@
-/** `npm run documents`: writes docs/openapi/ and docs/asyncapi.yaml from the code. */
+/** `npm run documents`: writes docs/openapi/, docs/asyncapi.yaml and the client's types from the code. */
 import { parseArgs } from 'node:util';
 import { allowsBreaking, breakingChanges } from './breaking.ts';
-import { createDocuments, filesOf, readDocuments, writeFiles } from './files.ts';
+import { clientFiles, createDocuments, filesOf, readDocuments, writeFiles } from './files.ts';
 
 const HELP = `npm run documents [-- OPTIONS]
 
-Writes docs/openapi/SERVICE.yaml and docs/asyncapi.yaml from the code, and says what a consumer of the last release would
+Writes docs/openapi/SERVICE.yaml, docs/asyncapi.yaml and client/schema.ts from the code, and says what a consumer of the last release would
 trip over.
 
   --release   also keeps them in documents/released/, as those that later changes are compared with
@@ -31,6 +31,7 @@ async function write(release: boolean): Promise<void> {
   for (const place of places) {
     for (const file of await writeFiles(filesOf(documents, place))) console.log(`written: ${file}`);
   }
+  for (const file of await writeFiles(await clientFiles(documents))) console.log(`written: ${file}`);
   const released = await readDocuments('documents/released');
   const changes = breakingChanges(released, documents);
   const [from, to] = [released.asyncapi.info.version, documents.asyncapi.info.version];
