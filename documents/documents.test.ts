@@ -11,13 +11,13 @@ import addFormats from 'ajv-formats';
 import { describe, expect, test } from 'vitest';
 import { shareInstallation } from '../test/shared-installation.ts';
 import { allowsBreaking, breakingChanges } from './breaking.ts';
-import { clientFiles, createDocuments, filesOf, plain, readDocuments } from './files.ts';
+import { clientFiles, createDocuments, filesOf, pictureFiles, plain, readDocuments } from './files.ts';
 import { inlined } from './references.ts';
 
 const root = path.dirname(import.meta.dirname);
 const committed = (file: string) => readFileSync(path.join(root, file), 'utf8');
 const documents = await createDocuments();
-const files = [...filesOf(documents, 'docs'), ...(await clientFiles(documents))];
+const files = [...filesOf(documents, 'docs'), ...(await clientFiles(documents)), ...pictureFiles()];
 const ajv = new Ajv2020({ allErrors: true, strict: true, strictTypes: false });
 // @ts-expect-error: its types know the default export of CommonJS alone.
 addFormats(ajv);

@@ -6,6 +6,7 @@ import { parse, stringify } from 'yaml';
 import { clientSchema } from '../client/generate.ts';
 import { type AsyncApi, asyncApiDocument } from './asyncapi.ts';
 import { openApiDocuments } from './openapi.ts';
+import { picture } from './picture.ts';
 
 const ROOT = path.dirname(import.meta.dirname);
 
@@ -37,6 +38,14 @@ export function filesOf({ openapi, asyncapi }: Documents, place: Place): Map<str
 /** The types of the client, made from the OpenAPI documents. */
 export async function clientFiles({ openapi }: Documents): Promise<Map<string, string>> {
   return new Map([['client/schema.ts', await clientSchema(Object.values(plain(openapi)))]]);
+}
+
+/** The same picture in two languages. */
+export function pictureFiles(): Map<string, string> {
+  return new Map([
+    ['docs/architecture.svg', picture('en')],
+    ['docs/ru/architecture.svg', picture('ru')],
+  ]);
 }
 
 export async function readDocuments(place: Place): Promise<Documents> {

@@ -1,11 +1,11 @@
-/** `npm run documents`: writes docs/openapi/, docs/asyncapi.yaml and the client's types from the code. */
+/** `npm run documents`: writes docs/openapi/, docs/asyncapi.yaml, the picture and the client's types from the code. */
 import { parseArgs } from 'node:util';
 import { allowsBreaking, breakingChanges } from './breaking.ts';
-import { clientFiles, createDocuments, filesOf, readDocuments, writeFiles } from './files.ts';
+import { clientFiles, createDocuments, filesOf, pictureFiles, readDocuments, writeFiles } from './files.ts';
 
 const HELP = `npm run documents [-- OPTIONS]
 
-Writes docs/openapi/SERVICE.yaml, docs/asyncapi.yaml and client/schema.ts from the code, and says what a consumer of the last release would
+Writes docs/openapi/SERVICE.yaml, docs/asyncapi.yaml, docs/architecture.svg and client/schema.ts from the code, and says what a consumer of the last release would
 trip over.
 
   --release   also keeps them in documents/released/, as those that later changes are compared with
@@ -28,10 +28,9 @@ try {
 async function write(release: boolean): Promise<void> {
   const documents = await createDocuments();
   const places = release ? (['docs', 'documents/released'] as const) : (['docs'] as const);
-  for (const place of places) {
-    for (const file of await writeFiles(filesOf(documents, place))) console.log(`written: ${file}`);
-  }
-  for (const file of await writeFiles(await clientFiles(documents))) console.log(`written: ${file}`);
+  const files = places.flatMap((place) => [...filesOf(documents, place)]);
+  const all = new Map([...files, ...(await clientFiles(documents)), ...pictureFiles()]);
+  for (const file of await writeFiles(all)) console.log(`written: ${file}`);
   const released = await readDocuments('documents/released');
   const changes = breakingChanges(released, documents);
   const [from, to] = [released.asyncapi.info.version, documents.asyncapi.info.version];
