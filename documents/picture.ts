@@ -173,12 +173,12 @@ function legend({ legend: words }: Words): string {
   return [
     path(`M 50 ${y} H 92`, 'line'),
     text(106, y + 5, words.request, 'soft small'),
-    path(`M 450 ${y} H 492`, 'event'),
-    text(506, y + 5, words.event, 'soft small'),
+    path(`M 520 ${y} H 562`, 'event'),
+    text(576, y + 5, words.event, 'soft small'),
     cells(50, below - 12, 'rose'),
     text(144, below + 5, words.log, 'soft small'),
-    `<path class="chain" d="M 450 ${below} H 492"/>`,
-    text(506, below + 5, words.chain, 'soft small'),
+    `<path class="chain" d="M 520 ${below} H 562"/>`,
+    text(576, below + 5, words.chain, 'soft small'),
   ].join('\n');
 }
 
@@ -229,31 +229,68 @@ function eventsOf(service: ServiceName): string[] {
 
 const portOf = (service: ServiceName) => `:${readConfig({}).ports[service]}`;
 
-const LIGHT = `
-  --page: #f7f7fb; --card: #ffffff; --edge: #dcdde8; --box: #f2f2f8; --ink: #1c1d2b; --soft: #5f6178; --line: #4a4c63;
-  --event: #6a4fe0; --step: #1c1d2b; --step-ink: #ffffff;
-  --indigo: #5446c9; --teal: #0b7f74; --amber: #a55a00; --rose: #b8326a;
+type Palette = Record<
+  'page' | 'card' | 'edge' | 'box' | 'ink' | 'soft' | 'line' | 'event' | 'indigo' | 'teal' | 'amber' | 'rose',
+  string
+>;
+
+const LIGHT: Palette = {
+  page: '#f7f7fb',
+  card: '#ffffff',
+  edge: '#dcdde8',
+  box: '#f2f2f8',
+  ink: '#1c1d2b',
+  soft: '#5f6178',
+  line: '#4a4c63',
+  event: '#6a4fe0',
+  indigo: '#5446c9',
+  teal: '#0b7f74',
+  amber: '#a55a00',
+  rose: '#b8326a',
+};
+
+const DARK: Palette = {
+  page: '#12131c',
+  card: '#1b1d2a',
+  edge: '#34374c',
+  box: '#242738',
+  ink: '#ececf6',
+  soft: '#a3a6c0',
+  line: '#c3c6dd',
+  event: '#a08cff',
+  indigo: '#a79dff',
+  teal: '#4fd6c6',
+  amber: '#ffb454',
+  rose: '#ff86b4',
+};
+
+// Without variables: not everything that draws SVG knows them.
+const paint = (palette: Palette) => `
+text { fill: ${palette.ink}; }
+.page, .pill-text, .step-text { fill: ${palette.page}; }
+.card { fill: ${palette.card}; stroke: ${palette.edge}; }
+.box { fill: ${palette.box}; stroke: ${palette.edge}; }
+.pill, .step { fill: ${palette.ink}; }
+.soft { fill: ${palette.soft}; }
+.chain { stroke: ${palette.soft}; }
+.arrow.line { stroke: ${palette.line}; } .head.line { fill: ${palette.line}; }
+.arrow.event { stroke: ${palette.event}; } .head.event { fill: ${palette.event}; }
+.arrow.quiet { stroke: ${palette.rose}; } .head.quiet { fill: ${palette.rose}; }
+${(['indigo', 'teal', 'amber', 'rose'] as const)
+  .map(
+    (color) =>
+      `rect.${color} { fill: ${palette[color]}; stroke: ${palette[color]}; } text.${color} { fill: ${palette[color]}; }`,
+  )
+  .join('\n')}
 `;
-const DARK = `
-  --page: #12131c; --card: #1b1d2a; --edge: #34374c; --box: #242738; --ink: #ececf6; --soft: #a3a6c0; --line: #c3c6dd;
-  --event: #a08cff; --step: #ececf6; --step-ink: #12131c;
-  --indigo: #a79dff; --teal: #4fd6c6; --amber: #ffb454; --rose: #ff86b4;
-`;
-const COLORS = ['indigo', 'teal', 'amber', 'rose'];
 
 const STYLE = `
-svg { ${LIGHT} }
-@media (prefers-color-scheme: dark) { svg { ${DARK} } }
-text { font: 14px system-ui, -apple-system, 'Segoe UI', Roboto, 'Helvetica Neue', Arial, sans-serif; fill: var(--ink); }
-.page { fill: var(--page); }
-.card { fill: var(--card); stroke: var(--edge); stroke-width: 1.2; }
-.box { fill: var(--box); stroke: var(--edge); }
-.pill { fill: var(--ink); }
-.pill-text { fill: var(--page); font-weight: 600; text-anchor: middle; }
+text { font-family: system-ui, -apple-system, 'Segoe UI', Roboto, 'Helvetica Neue', Arial, sans-serif; font-size: 14px; }
+.card { stroke-width: 1.2; }
+.pill-text { font-weight: 600; text-anchor: middle; }
 .title { font-size: 25px; font-weight: 700; letter-spacing: -0.3px; }
-.name { font-size: 16px; font-weight: 650; }
+.name { font-size: 16px; font-weight: 600; }
 .strong { font-weight: 600; }
-.soft { fill: var(--soft); }
 .small { font-size: 12.5px; }
 .label { font-size: 12px; font-weight: 600; }
 .code { font-family: ui-monospace, SFMono-Regular, Menlo, Consolas, 'DejaVu Sans Mono', monospace; font-size: 12.5px; }
@@ -262,11 +299,10 @@ text { font: 14px system-ui, -apple-system, 'Segoe UI', Roboto, 'Helvetica Neue'
 .cell { fill-opacity: 0.2; stroke-width: 1; }
 .cell-text { text-anchor: middle; font-size: 12px; font-weight: 600; }
 .arrow { fill: none; stroke-width: 1.8; }
-.line { stroke: var(--line); } .event { stroke: var(--event); stroke-width: 2.4; } .quiet { stroke: var(--rose); stroke-dasharray: 3 5; }
-.head { stroke: none; } .head.line { fill: var(--line); } .head.event { fill: var(--event); } .head.quiet { fill: var(--rose); }
-.chain { fill: none; stroke: var(--soft); stroke-width: 6; stroke-dasharray: 1.5 6; }
-.step { fill: var(--step); } .step-text { fill: var(--step-ink); font-size: 12.5px; font-weight: 700; text-anchor: middle; }
-${COLORS.map((color) => `.transaction.${color}, .cell.${color}, .bar.${color} { fill: var(--${color}); stroke: var(--${color}); }`).join('\n')}
-${COLORS.map((color) => `.label.${color}, .cell-text.${color} { fill: var(--${color}); }`).join('\n')}
-.bar { stroke: none !important; }
+.arrow.event { stroke-width: 2.4; }
+.arrow.quiet { stroke-dasharray: 3 5; }
+.chain { fill: none; stroke-width: 6; stroke-dasharray: 1.5 6; }
+.step-text { font-size: 12.5px; font-weight: 700; text-anchor: middle; }
+${paint(LIGHT)}
+@media (prefers-color-scheme: dark) {${paint(DARK)}}
 `;
