@@ -5,8 +5,9 @@ import { clientFiles, createDocuments, filesOf, pictureFiles, readDocuments, wri
 
 const HELP = `npm run documents [-- OPTIONS]
 
-Writes docs/openapi/SERVICE.yaml, docs/asyncapi.yaml, docs/architecture.svg and client/schema.ts from the code, and says what a consumer of the last release would
-trip over.
+Writes docs/openapi/SERVICE.yaml, docs/asyncapi.yaml, docs/architecture.svg and client/schema.ts from the
+code, and says what consumers of the last release would trip over. The exit code is 1 when that needs another
+version.
 
   --release   also keeps them in documents/released/, as those that later changes are compared with
   --help      this text
