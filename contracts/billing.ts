@@ -1,5 +1,5 @@
 import Type, { type Static } from 'typebox';
-import { Amount, Exact, Id, Sum, Time } from './common.ts';
+import { Amount, Exact, Id, MinorUnits, Sum, Time } from './common.ts';
 
 export const NewAccount = Exact({ user_id: Id }, { title: 'NewAccount' });
 export const AmountBody = Exact({ amount: Amount }, { title: 'AmountBody' });
@@ -43,10 +43,15 @@ export const TrialBalance = Exact(
   { title: 'TrialBalance' },
 );
 
-/** What billing decided about an order. `price` in minor units. */
-const Payment = { order_id: Id, user_id: Id, price: Id, currency: Type.String(), decided_at: Time };
+/** What billing decided about an order. */
+const Payment = { order_id: Id, user_id: Id, price: MinorUnits, currency: Type.String(), decided_at: Time };
 
-export const PaymentCompleted = Exact(Payment);
-export const PaymentDeclined = Exact({ ...Payment, reason: Type.Literal('insufficient_funds') });
+export const PaymentCompleted = Exact(Payment, {
+  description: 'The order is paid: its price was debited, once.',
+});
+export const PaymentDeclined = Exact(
+  { ...Payment, reason: Type.Literal('insufficient_funds') },
+  { description: 'The account holds less than the price: nothing was debited.' },
+);
 
 export const BILLING_EVENTS = { PaymentCompleted, PaymentDeclined };

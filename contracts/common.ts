@@ -19,6 +19,14 @@ export const Amount = Type.Number({
   examples: [100.5],
 });
 
+/** An amount within events. */
+export const MinorUnits = Type.Integer({
+  minimum: 1,
+  maximum: Number.MAX_SAFE_INTEGER,
+  description: 'Minor units of the currency: kopecks, cents.',
+  examples: [10050],
+});
+
 /** A sum that the service states: exact, with any number of digits. */
 export const Sum = Type.Number({ description: 'Currency units, two decimals at most.', examples: [899.5] });
 

@@ -1,5 +1,5 @@
 import Type, { type Static } from 'typebox';
-import { Amount, Exact, Id, Time } from './common.ts';
+import { Amount, Exact, Id, MinorUnits, Time } from './common.ts';
 
 export const ORDER_STATUSES = ['pending', 'confirmed', 'failed'] as const;
 export type OrderStatus = (typeof ORDER_STATUSES)[number];
@@ -22,8 +22,10 @@ export const Order = Exact(
 );
 export type Order = Static<typeof Order>;
 
-/** `price` in minor units. */
-export const OrderPlaced = Exact({ order_id: Id, user_id: Id, price: Id, placed_at: Time });
+export const OrderPlaced = Exact(
+  { order_id: Id, user_id: Id, price: MinorUnits, placed_at: Time },
+  { description: 'An order was accepted and waits for its payment.' },
+);
 export type OrderPlaced = Static<typeof OrderPlaced>;
 
 export const ORDER_EVENTS = { OrderPlaced };

@@ -16,13 +16,10 @@ export const User = Exact(
 export type User = Static<typeof User>;
 
 /** Published once per user, as the first event that speaks of this user. */
-export const UserCreated = Exact({
-  user_id: Id,
-  email: Email,
-  name: Name,
-  locale: LocaleSchema,
-  created_at: Time,
-});
+export const UserCreated = Exact(
+  { user_id: Id, email: Email, name: Name, locale: LocaleSchema, created_at: Time },
+  { description: 'A user is there. The first event that speaks of this user, and the only one of its type.' },
+);
 export type UserCreated = Static<typeof UserCreated>;
 
 export const USER_EVENTS = { UserCreated };

@@ -16,6 +16,7 @@ import type { Logger } from 'pino';
 import { Connections } from './connections.ts';
 import { parseExactly } from './json.ts';
 import type { Metrics } from './metrics.ts';
+import { complete, type OpenApi } from './openapi.ts';
 import manifest from './package.json' with { type: 'json' };
 import { refuseInFrontOf, refuseMalformed } from './refusals.ts';
 import { isConnectionLoss } from './sql-errors.ts';
@@ -118,8 +119,20 @@ export async function createHttp({
 
   watchRequests(app, connections, { logger, metrics, stopping });
   await app.register(fastifySwagger, {
-    openapi: { openapi: '3.1.0', info: { title: service, description, version: manifest.version } },
+    openapi: {
+      openapi: '3.1.0',
+      info: {
+        title: service,
+        description,
+        version: manifest.version,
+        license: { name: 'MIT', identifier: 'MIT' },
+      },
+      // Whoever reaches a port may do everything.
+      security: [],
+    },
     transform: ({ schema, url }) => ({ schema: withOptionalDefaults(schema), url }),
+    transformObject: (made) =>
+      complete((made as unknown as { openapiObject: OpenApi }).openapiObject) as object,
   });
   const paths = new Set<string>();
   app.addHook('onRoute', (route) => void paths.add(route.url));

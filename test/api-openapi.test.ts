@@ -34,6 +34,7 @@ describe.each(SERVICES)('the OpenAPI document of %s', (service) => {
       title: service,
       description: expect.stringMatching(/\w/),
       version: expect.stringMatching(/^\d+\.\d+\.\d+$/),
+      license: { name: 'MIT', identifier: 'MIT' },
     });
     expect(Object.keys(paths).sort()).toEqual(routes.map((route) => route.path).sort());
     for (const operation of OPERATIONS) expect(paths).not.toHaveProperty([operation]);

@@ -7,7 +7,7 @@ import { shareInstallation } from './shared-installation.ts';
 
 const root = path.join(import.meta.dirname, '..');
 const READMES = ['README.md', 'README.ru.md'];
-const documents = [...READMES, ...globSync('docs/**/*.md', { cwd: root })];
+const documents = [...READMES, 'client/README.md', ...globSync('docs/**/*.md', { cwd: root })];
 const text = (file: string) => readFileSync(path.join(root, file), 'utf8');
 
 test.each(documents)(

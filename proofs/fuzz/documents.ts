@@ -1,5 +1,6 @@
 import { SERVICES, type ServiceName } from '@stream-processing/contracts/names.ts';
 import type { Urls } from '../../bench/installation.ts';
+import { inlined } from '../../documents/references.ts';
 import { type Check, compile, type Schema } from './schema.ts';
 
 export interface Parameter {
@@ -49,7 +50,7 @@ export async function readDocuments(urls: Urls): Promise<Operation[]> {
     SERVICES.map(async (service) => {
       const response = await fetch(`${urls[service]}/openapi.json`);
       if (!response.ok) throw new Error(`${urls[service]}/openapi.json is answered ${response.status}`);
-      return operationsOf(service, urls[service], (await response.json()) as OpenApi);
+      return operationsOf(service, urls[service], inlined((await response.json()) as OpenApi));
     }),
   );
   return all.flat();

@@ -32,6 +32,7 @@ const headers = IdempotencyHeaders;
 export function routes(app: App, room: Room<State, Command, Decision>): void {
   const open = {
     tags,
+    operationId: 'openAccount',
     summary: "A user's account, which opened by itself with the user; a second call gets the same reply",
     body: NewAccount,
     headers,
@@ -50,6 +51,7 @@ export function routes(app: App, room: Room<State, Command, Decision>): void {
 
   const read = {
     tags,
+    operationId: 'getAccount',
     summary: 'Balance of an account',
     params,
     response: { 200: Account, ...problems('invalid_parameter', 'account_not_found', 'not_fresh') },
@@ -61,6 +63,7 @@ export function routes(app: App, room: Room<State, Command, Decision>): void {
 
   const deposit = {
     tags,
+    operationId: 'deposit',
     summary: 'Put money into an account',
     params,
     body: AmountBody,
@@ -92,6 +95,7 @@ export function routes(app: App, room: Room<State, Command, Decision>): void {
 
   const withdraw = {
     tags,
+    operationId: 'withdraw',
     summary: 'Take money out of an account, if it holds enough',
     params,
     body: AmountBody,
@@ -118,6 +122,7 @@ export function routes(app: App, room: Room<State, Command, Decision>): void {
 
   const statement = {
     tags,
+    operationId: 'listTransfers',
     summary: 'Every transfer of an account, in its order, with the balance after it',
     params,
     querystring: Exact(PageQuery),
@@ -132,6 +137,7 @@ export function routes(app: App, room: Room<State, Command, Decision>): void {
 
   const totals = {
     tags,
+    operationId: 'getTrialBalance',
     summary: 'Totals per kind of account; all balances sum to zero',
     response: { 200: TrialBalance, ...problems() },
   };

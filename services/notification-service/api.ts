@@ -19,6 +19,7 @@ const tags = ['notifications'];
 export function routes(app: App, room: Room<State, Command, Decision>): void {
   const create = {
     tags,
+    operationId: 'createNotification',
     summary: 'Leave a notification for a user',
     body: NewNotification,
     headers: IdempotencyHeaders,
@@ -36,6 +37,7 @@ export function routes(app: App, room: Room<State, Command, Decision>): void {
 
   const list = {
     tags,
+    operationId: 'listNotifications',
     summary:
       "A user's letters and notifications, by id; a letter is here as soon as its order has a final status",
     querystring: Exact({ user_id: Id, consistency: Consistency, ...PageQuery }),

@@ -27,6 +27,7 @@ export function routes(app: App, room: Room<State, Command, Decision>): void {
 
   const create = {
     tags,
+    operationId: 'placeOrder',
     summary: 'Place an order; the reply has its final status',
     description:
       `Waits up to ${WAIT_DEFAULT} s for the final status (\`Prefer: wait=N\`: up to ${WAIT_MAX} s; ` +
@@ -35,7 +36,10 @@ export function routes(app: App, room: Room<State, Command, Decision>): void {
     headers: Type.Object({ ...IdempotencyHeaders.properties, prefer: Type.Optional(Type.String()) }),
     response: {
       201: WireOrder,
-      202: { ...WireOrder, description: 'Accepted and durable, not final yet: ask again at `Location`.' },
+      202: {
+        description: 'Accepted and durable, not final yet: ask again at `Location`.',
+        content: { 'application/json': { schema: WireOrder } },
+      },
       ...problems('user_not_found', 'not_fresh', ...BODY_PROBLEMS),
     },
   };
@@ -81,6 +85,7 @@ export function routes(app: App, room: Room<State, Command, Decision>): void {
 
   const read = {
     tags,
+    operationId: 'getOrder',
     summary: 'One order',
     params: Exact({ id: Id }),
     querystring: consistency,
@@ -100,6 +105,7 @@ export function routes(app: App, room: Room<State, Command, Decision>): void {
 
   const list = {
     tags,
+    operationId: 'listOrders',
     summary: "A user's orders, by id",
     querystring: Exact({ user_id: Id, consistency: Consistency, ...PageQuery }),
     response: { 200: List(WireOrder), ...problems('invalid_parameter', 'user_not_found', 'not_fresh') },

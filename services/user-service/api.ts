@@ -21,6 +21,7 @@ const tags = ['users'];
 export function routes(app: App, room: Room<State, Command, Decision>): void {
   const create = {
     tags,
+    operationId: 'createUser',
     summary: 'Create a user; a billing account opens by itself',
     body: NewUser,
     headers: IdempotencyHeaders,
@@ -41,6 +42,7 @@ export function routes(app: App, room: Room<State, Command, Decision>): void {
 
   const read = {
     tags,
+    operationId: 'getUser',
     summary: 'One user',
     params: Exact({ id: Id }),
     response: { 200: User, ...problems('invalid_parameter', 'user_not_found') },
@@ -53,6 +55,7 @@ export function routes(app: App, room: Room<State, Command, Decision>): void {
 
   const list = {
     tags,
+    operationId: 'listUsers',
     summary: 'All users, by id',
     querystring: Exact(PageQuery),
     response: { 200: List(User), ...problems('invalid_parameter') },
