@@ -193,6 +193,11 @@ test('a bad setting, a taken port and a database that does not answer each give 
       /^the PostgreSQL of user-service \(DATABASE_URL\) at 127.0.0.1:1\/none: does not answer .*\n$/,
     ],
     [
+      // An answer is no silence: nobody waits for another one.
+      { DATABASE_URL: databaseUrl.replace(/\/test_\w+/, '/nowhere') },
+      /^the PostgreSQL of user-service .*: database "nowhere" does not exist \(3D000\)\n$/,
+    ],
+    [
       { DATABASE_URL: databaseUrl, USER_PORT: taken },
       new RegExp(`^USER_PORT 127.0.0.1:${taken}: the port is taken .*\n$`),
     ],
@@ -207,7 +212,7 @@ test('a bad setting, a taken port and a database that does not answer each give 
     expect(output).toMatch(cases[i]![1]);
     expect(code).toBe(1);
   });
-});
+}, 120_000);
 
 test('started before the services that it follows, a service catches up once they are there', async () => {
   const databaseUrl = await createDatabase();
