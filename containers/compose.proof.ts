@@ -129,6 +129,12 @@ test('a crash and a docker kill of each part under load lose nothing, double not
     // Docker takes `kill` for the operator's wish and leaves the container down; `up` is how an operator says otherwise.
     const { id } = await stack.state(service);
     expect((await stack.docker('kill', id)).code).toBe(0);
+    await until(
+      `${service} is down`,
+      async () => (await stack.state(service)).status === 'exited',
+      30_000,
+      POLL_MS,
+    );
     await stack.compose('up', '--detach', '--no-build');
     await stack.healthy(service);
     await goesOn(`docker kill ${service}`);

@@ -9,7 +9,7 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import type { TestProject } from 'vitest/node';
 import { until } from '../test/until.ts';
-import { install, outcome } from './command.ts';
+import { install, outcome, run } from './command.ts';
 import { buildStandIns } from './stand-ins.ts';
 
 declare module 'vitest' {
@@ -50,8 +50,15 @@ export default async function setup(project: TestProject) {
     DOCKER_CONFIG: scratch,
   };
   process.env.PATH = engine.PATH;
+  // dockerd never takes back what it tells the packet filter, a closed FORWARD among it.
+  const filter = path.join(scratch, 'iptables');
+  await run('sh', ['-c', `iptables-save > ${filter}`]);
   const daemon = await startEngine(scratch, engine);
-  const stop = () => stopEngine(daemon, scratch);
+  const stop = async () => {
+    await stopEngine(daemon);
+    await run('iptables-restore', [filter]);
+    await rm(scratch, { recursive: true, force: true });
+  };
   try {
     await buildStandIns(scratch, engine);
   } catch (error) {
@@ -90,10 +97,9 @@ async function startEngine(scratch: string, env: Record<string, string>): Promis
   return daemon;
 }
 
-async function stopEngine(daemon: ChildProcess, scratch: string): Promise<void> {
+async function stopEngine(daemon: ChildProcess): Promise<void> {
   const ended = once(daemon, 'exit');
   daemon.kill('SIGTERM');
   await ended;
   await outcome('ip', ['link', 'delete', 'docker0']);
-  await rm(scratch, { recursive: true, force: true });
 }
