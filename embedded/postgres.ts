@@ -10,9 +10,9 @@ import { createServer } from 'node:net';
 import { totalmem } from 'node:os';
 import path from 'node:path';
 import { promisify } from 'node:util';
-import { connect, type Sql } from '@stream-processing/runtime/sql.ts';
 import { StartupError } from '@stream-processing/runtime/startup-error.ts';
 import { type Binaries, binariesFor } from './binaries.ts';
+import { Owner } from './owner.ts';
 import { runningServer } from './running-server.ts';
 import { type Account, canReach, unprivilegedAccount } from './unprivileged.ts';
 
@@ -71,9 +71,9 @@ export async function startEmbeddedPostgres({
   const port = running ?? (await start(server, { ...SETTINGS, ...settings }));
   const urlOf = (database: string) => urlFor(port, password, database);
   try {
-    const owner = await own(urlOf('postgres'), dataDir);
-    const [known] = await owner`select 1 from pg_database where datname = ${DATABASE}`;
-    if (!known) await owner.unsafe(`create database ${DATABASE}`);
+    const owner = await Owner.of(urlOf('postgres'), dataDir);
+    const [known] = await owner.sql`select 1 from pg_database where datname = ${DATABASE}`;
+    if (!known) await owner.sql.unsafe(`create database ${DATABASE}`);
     return {
       url: urlOf(DATABASE),
       urlOf,
@@ -182,21 +182,6 @@ async function start(
       );
     }
   }
-}
-
-/** Two processes must not share one data folder: the second would stop the database under the first. */
-async function own(url: string, dataDir: string): Promise<Sql> {
-  const sql = connect(url, { max: 1, name: 'stream-processing owner', schema: 'public', lasting: true });
-  const deadline = performance.now() + 5000;
-  for (;;) {
-    const [row] = await sql<{ owned: boolean }[]>`select pg_try_advisory_lock(1) as owned`;
-    if (row!.owned) return sql;
-    if (performance.now() > deadline) break;
-    // The lock of an owner who was killed goes with its connection, in a moment.
-    await new Promise((resolve) => setTimeout(resolve, 100));
-  }
-  await sql.end();
-  throw new StartupError(`DATA_DIR: ${dataDir} is in use by another running stream-processing`);
 }
 
 /**

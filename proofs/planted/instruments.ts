@@ -21,6 +21,8 @@ export interface Run {
 
 /** A minute of load on two processes of each service. So many callers that the accounts which they share are busy. */
 const SOAK = ['--minutes', '1', '--callers', '64'];
+/** Of each operation that is looked at. */
+const FUZZ_REQUESTS = 200;
 const RUN_MS_MAX = 900_000;
 const COMPLAINTS_MAX = 1000;
 
@@ -36,6 +38,16 @@ export async function soak(run: Run): Promise<Verdict> {
   const violation = /^violations: [1-9]\d*\n +(.+)$/m.exec(output)?.[1];
   if (violation !== undefined) return { violation };
   if (code !== 0) throw new Error(`the soak ended with ${code}: ${output}${complaints}`);
+  return {};
+}
+
+/** The operations whose names hold `operation`. */
+export async function fuzz(run: Run, operation: string): Promise<Verdict> {
+  const options = ['--seed', '1', '--requests', String(FUZZ_REQUESTS), '--operation', operation];
+  const { code, output, complaints } = await node(run, ['proofs/fuzz/main.ts', ...options]);
+  const violation = /^FOUND .*$/m.exec(output)?.[0];
+  if (violation !== undefined) return { violation };
+  if (code !== 0) throw new Error(`the fuzzer ended with ${code}: ${output}${complaints}`);
   return {};
 }
 

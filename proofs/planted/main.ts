@@ -6,7 +6,7 @@ import { runCommand } from '../command.ts';
 import { withCopy } from '../copy.ts';
 import type { Bug } from './bugs.ts';
 import { plant } from './edits.ts';
-import { type Run, simulate, soak, test, type Verdict } from './instruments.ts';
+import { fuzz, type Run, simulate, soak, test, type Verdict } from './instruments.ts';
 import { kindOf, type Options, readOptions, USAGE } from './options.ts';
 
 const MEDIAN_SEEDS_MAX = 100;
@@ -21,6 +21,7 @@ async function planted({ bugs, seeds }: Options, signal: AbortSignal): Promise<n
     const verdict = await told(`${bug.name}: ${bug.foundBy}`, 'found', signal, async (run) => {
       await plant(run.copy, bug.edits);
       if (bug.foundBy === 'simulate') return simulate(run, seeds);
+      if (bug.foundBy === 'fuzz') return fuzz(run, bug.operation ?? '');
       return bug.foundBy === 'soak' ? soak(run) : test(run, [bug.foundBy]);
     });
     if (verdict?.violation) found.push({ bug, verdict });
@@ -41,6 +42,9 @@ async function lookAtProject(found: { bug: Bug; verdict: Verdict }[], signal: Ab
   if (by('simulate').length > 0)
     looks.push([`simulate, seeds 1 to ${seed_max}`, (run) => simulate(run, seed_max)]);
   if (by('soak').length > 0) looks.push(['soak', soak]);
+  const operations = by('fuzz').map(({ bug }) => bug.operation ?? '');
+  for (const operation of new Set(operations))
+    looks.push([`fuzz, ${operation}`, (run) => fuzz(run, operation)]);
   const files = by('test').map(({ bug }) => bug.foundBy);
   if (files.length > 0) looks.push([files.join(', '), (run) => test(run, files)]);
   let isSound = true;

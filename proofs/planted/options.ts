@@ -6,13 +6,15 @@ export interface Options {
   seeds: number;
 }
 
+const KINDS = ['simulate', 'soak', 'fuzz', 'test'] as const;
+
 export const USAGE = `npm run planted -- [--only NAME] [--seeds N] [--by INSTRUMENT]
 
-Plants one bug at a time in a copy of the project, in a temporary folder, and expects simulation, soak or tests to find it.
+Plants one bug at a time in a copy of the project, in a temporary folder, and expects simulation, soak, fuzzer or tests to find it.
 Exit code 1 where one is not found, or where an instrument complains of the project as it is.
 
   --only NAME      this bug
-  --by INSTRUMENT  only bugs that simulate, soak or test finds
+  --by INSTRUMENT  only bugs that simulate, soak, fuzz or test finds
   --seeds N        the simulation may play so many before it must have found one (200)
 
 The bugs:
@@ -28,8 +30,8 @@ export function readOptions(args: string[]): Options | undefined {
     help: { type: 'boolean', default: false },
   });
   if (help) return undefined;
-  if (by !== undefined && !['simulate', 'soak', 'test'].includes(by))
-    throw new UsageError(`--by: ${by} is none of simulate, soak, test`);
+  if (by !== undefined && !KINDS.some((kind) => kind === by))
+    throw new UsageError(`--by: ${by} is none of ${KINDS.join(', ')}`);
   if (only !== undefined && !BUGS.some(({ name }) => name === only))
     throw new UsageError(`--only: there is no bug ${only}`);
   const bugs = BUGS.filter((bug) => (only ?? bug.name) === bug.name && (by ?? kindOf(bug)) === kindOf(bug));
@@ -37,6 +39,6 @@ export function readOptions(args: string[]): Options | undefined {
   return { bugs, seeds: wholeNumber('--seeds', seeds) };
 }
 
-export function kindOf({ foundBy }: Bug): 'simulate' | 'soak' | 'test' {
-  return foundBy === 'simulate' || foundBy === 'soak' ? foundBy : 'test';
+export function kindOf({ foundBy }: Bug): (typeof KINDS)[number] {
+  return KINDS.find((kind) => kind === foundBy) ?? 'test';
 }

@@ -23,6 +23,12 @@ test('the bugs that have to be found are all there', () => {
     'decided order decided again',
     'fresh read that does not wait',
     'queue without bound',
+    'refusal that no document declares',
+    'reply that is not as its schema says',
+    'amounts by their look',
+    'control characters in names',
+    'request that is never answered',
+    'broken connections counted as under way',
   ]);
 });
 
