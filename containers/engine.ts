@@ -9,7 +9,8 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import type { TestProject } from 'vitest/node';
 import { until } from '../test/until.ts';
-import { install, outcome, run } from './command.ts';
+import { install, outcome } from './command.ts';
+import { keepPacketFilter } from './packet-filter.ts';
 import { buildStandIns } from './stand-ins.ts';
 
 declare module 'vitest' {
@@ -50,13 +51,11 @@ export default async function setup(project: TestProject) {
     DOCKER_CONFIG: scratch,
   };
   process.env.PATH = engine.PATH;
-  // dockerd never takes back what it tells the packet filter, a closed FORWARD among it.
-  const filter = path.join(scratch, 'iptables');
-  await run('sh', ['-c', `iptables-save > ${filter}`]);
+  const restorePacketFilter = await keepPacketFilter(scratch);
   const daemon = await startEngine(scratch, engine);
   const stop = async () => {
     await stopEngine(daemon);
-    await run('iptables-restore', [filter]);
+    await restorePacketFilter();
     await rm(scratch, { recursive: true, force: true });
   };
   try {
