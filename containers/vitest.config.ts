@@ -13,8 +13,8 @@ export default defineConfig({
       {
         root,
         test: {
-          name: 'compose',
-          include: ['containers/compose.proof.ts'],
+          name: 'engine',
+          include: ['containers/{compose,pods}.proof.ts'],
           globalSetup: ['containers/engine.ts'],
           testTimeout: 300_000,
         },
@@ -23,7 +23,7 @@ export default defineConfig({
         root,
         test: {
           name: 'chart',
-          include: ['containers/chart*.proof.ts'],
+          include: ['containers/chart.proof.ts'],
           testTimeout: 120_000,
           hookTimeout: 300_000,
         },
