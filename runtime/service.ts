@@ -87,7 +87,7 @@ async function open<State, Command, D extends Decision>(
         'waiting for the database',
       ),
   }).catch((error) => {
-    throw signal.aborted ? error : asStartupError(error, database);
+    throw error === signal.reason ? error : asStartupError(error, database);
   });
   const sql = connect(url, { max: READ_CONNECTIONS, name, schema });
   closers.unshift(() => sql.end());
