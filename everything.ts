@@ -11,10 +11,10 @@ import { notificationService } from './services/notification-service/service.ts'
 import { orderService } from './services/order-service/service.ts';
 import { userService } from './services/user-service/service.ts';
 
-await runUntilStopped(async () => {
+await runUntilStopped(async (stopping) => {
   const config = readConfig(process.env);
   const database = await startMissingDatabase(config);
-  const context = createContext(config);
+  const context = createContext(config, stopping);
   // Together, since each migrates its own schema and then looks for the others' logs.
   const starts = await Promise.allSettled([
     startService(userService, context),

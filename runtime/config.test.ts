@@ -27,6 +27,7 @@ test('an empty environment is a complete configuration', () => {
     },
     dataDir: undefined,
     databaseUrls: {},
+    databaseWaitSeconds: 60,
     installation: { partitions: 16, currency: 'RUB' },
     logLevel: 'info',
   });
@@ -41,6 +42,7 @@ test('every setting is read', () => {
     ORDER_PORT: '443',
     DATA_DIR: '/data',
     DATABASE_URL: URL_1,
+    DATABASE_WAIT_SECONDS: '5',
     CURRENCY: 'EUR',
     PARTITIONS: '1024',
     LOG_LEVEL: 'silent',
@@ -50,6 +52,7 @@ test('every setting is read', () => {
     ports: { 'user-service': 1, 'billing-service': 0, 'notification-service': 65_535, 'order-service': 443 },
     dataDir: '/data',
     databaseUrls: Object.fromEntries(SERVICES.map((service) => [service, URL_1])),
+    databaseWaitSeconds: 5,
     installation: { partitions: 1024, currency: 'EUR' },
     logLevel: 'silent',
   });

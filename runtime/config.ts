@@ -10,6 +10,8 @@ export interface Config {
   dataDir: string | undefined;
   /** undefined: not given, the embedded PostgreSQL serves. */
   databaseUrls: Partial<Record<ServiceName, string>>;
+  /** How long a service that starts waits for a database that does not answer. */
+  databaseWaitSeconds: number;
   installation: Installation;
   logLevel: string;
 }
@@ -42,6 +44,7 @@ export function readConfig(env: Env): Config {
     },
     dataDir: settings.DATA_DIR || undefined,
     databaseUrls,
+    databaseWaitSeconds: settings.DATABASE_WAIT_SECONDS,
     installation: { partitions: settings.PARTITIONS, currency: settings.CURRENCY },
     logLevel: settings.LOG_LEVEL,
   };
@@ -80,6 +83,11 @@ const partitions = makeValidator<number>((value) => {
     throw new Error(`${JSON.stringify(value)} is not a number from 1 to 1024`);
   return number;
 });
+const seconds = makeValidator<number>((value) => {
+  if (!/^\d{1,4}$/.test(value) || Number(value) > 3600)
+    throw new Error(`${JSON.stringify(value)} is not a number of seconds (0 to 3600)`);
+  return Number(value);
+});
 const currency = makeValidator<string>((value) => {
   if (!/^[A-Z]{3}$/.test(value))
     throw new Error(`${JSON.stringify(value)} is not a currency code of three capital letters`);
@@ -109,6 +117,7 @@ const SPECS = {
   BILLING_DATABASE_URL: postgresUrl({ default: '' }),
   NOTIFICATION_DATABASE_URL: postgresUrl({ default: '' }),
   ORDER_DATABASE_URL: postgresUrl({ default: '' }),
+  DATABASE_WAIT_SECONDS: seconds({ default: 60 }),
   CURRENCY: currency({ default: 'RUB' }),
   PARTITIONS: partitions({ default: 16 }),
   LOG_LEVEL: logLevel({ default: 'info' }),

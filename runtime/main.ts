@@ -14,19 +14,22 @@ export async function runAlone<State, Command, D extends Decision>(
   definition: ServiceDefinition<State, Command, D>,
   env: NodeJS.ProcessEnv,
 ): Promise<void> {
-  await runUntilStopped(async () => {
-    const context = createContext(readConfig(env));
+  await runUntilStopped(async (stopping) => {
+    const context = createContext(readConfig(env), stopping);
     const service = await startService(definition, context);
     console.log(`${service.name} on ${service.url} ready`);
     return () => stopServices([service], context);
   });
 }
 
-/** What the services of one process share. */
-export function createContext(config: Config): ServiceContext {
+/** What the services of one process share; a start that waits for something ends when `stopping` aborts. */
+export function createContext(
+  config: Config,
+  stopping: AbortSignal = new AbortController().signal,
+): ServiceContext {
   const bus = new Bus();
   const logger = createLogger(config.logLevel);
-  return { config, bus, chains: new Chains(bus, logger), logger };
+  return { config, bus, chains: new Chains(bus, logger), logger, stopping };
 }
 
 /** JSON lines on standard error; standard output is for people. */
@@ -52,10 +55,12 @@ export async function stopServices(
  * Starts, then stops gracefully on the first SIGINT, SIGTERM or SIGHUP; the third one, or a stop that takes too long,
  * ends the process at once. Nothing is lost by that: the next start goes on from what was committed.
  */
-export async function runUntilStopped(start: () => Promise<() => Promise<void>>): Promise<void> {
-  let signalled: (() => void) | undefined;
+export async function runUntilStopped(
+  start: (stopping: AbortSignal) => Promise<() => Promise<void>>,
+): Promise<void> {
+  const stopping = new AbortController();
   const stopRequested = new Promise<void>((resolve) => {
-    signalled = resolve;
+    stopping.signal.addEventListener('abort', () => resolve(), { once: true });
   });
   let signals = 0;
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
@@ -63,23 +68,25 @@ export async function runUntilStopped(start: () => Promise<() => Promise<void>>)
       signals += 1;
       // A terminal's Ctrl-C arrives twice: from the terminal and from run.mjs.
       if (signals > 2) process.exit(1);
-      signalled?.();
+      if (signals === 1) setTimeout(leave, STOP_MS_MAX).unref();
+      stopping.abort();
     });
   }
   try {
-    const starting = start();
-    await Promise.race([starting, stopRequested]);
-    const stop = await starting;
+    const stop = await start(stopping.signal);
     await stopRequested;
-    setTimeout(() => {
-      console.error(`not stopped within ${STOP_MS_MAX / 1000} s, leaving`);
-      process.exit(1);
-    }, STOP_MS_MAX).unref();
     await stop();
     process.exit(0);
   } catch (error) {
+    // Asked to stop while it waited to start.
+    if (stopping.signal.aborted && error === stopping.signal.reason) process.exit(0);
     if (!(error instanceof StartupError)) throw error;
     console.error(error.message);
     process.exit(1);
   }
+}
+
+function leave() {
+  console.error(`not stopped within ${STOP_MS_MAX / 1000} s, leaving`);
+  process.exit(1);
 }

