@@ -56,3 +56,45 @@ test('what was answered already does not make a crowd of what was not', async ()
   expect(turns).toHaveLength(200);
   expect(new Set(turns).size).toBeGreaterThanOrEqual(200 / 16);
 });
+
+test('a run that the end of another one begins is waited for', async () => {
+  let waiting = 0;
+  let batches = 0;
+  const loop = new BatchLoop({
+    waiting: () => waiting,
+    async next() {
+      waiting = 0;
+      await new Promise(setImmediate);
+      batches += 1;
+    },
+    rested() {
+      if (batches > 0) return;
+      waiting = 1;
+      loop.wake();
+    },
+  });
+  loop.wake();
+  await loop.rest();
+  expect(batches).toBe(1);
+});
+
+test('whoever wakes it for nothing does not put it to sleep for ever', async () => {
+  let waiting = 0;
+  let batches = 0;
+  const loop = new BatchLoop({
+    waiting: () => waiting,
+    async next() {
+      waiting = 0;
+      batches += 1;
+    },
+    rested: () => {},
+  });
+  loop.wake();
+  expect(loop.isRunning).toBe(false);
+  waiting = 1;
+  loop.wake();
+  expect(loop.isRunning).toBe(true);
+  await loop.rest();
+  expect(batches).toBe(1);
+  expect(loop.isRunning).toBe(false);
+});

@@ -25,7 +25,8 @@ export class BatchLoop {
   #slicing: NodeJS.Immediate | undefined;
   /** When the next slice was asked for. */
   #turned = 0;
-  #running: Promise<void> | undefined;
+  // Set before the run begins: with nothing to do it is over at once, and its last act may begin the next one.
+  #running: { ended: Promise<void> } | undefined;
 
   constructor(batches: Batches) {
     this.#batches = batches;
@@ -37,7 +38,10 @@ export class BatchLoop {
 
   /** There is more to do. */
   wake(): void {
-    this.#running ??= this.#run();
+    if (this.#running) return;
+    const { promise, resolve } = Promise.withResolvers<void>();
+    this.#running = { ended: promise };
+    void this.#run(resolve);
   }
 
   /**
@@ -50,10 +54,10 @@ export class BatchLoop {
 
   /** Resolves at rest. */
   async rest(): Promise<void> {
-    await this.#running;
+    await this.#running?.ended;
   }
 
-  async #run(): Promise<void> {
+  async #run(ended: () => void): Promise<void> {
     const { waiting, next, rested } = this.#batches;
     while (waiting() > 0) {
       // Let everything that this turn of the event loop brings share the next batch.
@@ -65,6 +69,7 @@ export class BatchLoop {
     // In the same breath as the last look: whoever wakes it next must find that nobody runs.
     this.#running = undefined;
     this.#drain();
+    ended();
     rested();
   }
 

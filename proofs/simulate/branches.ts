@@ -22,17 +22,7 @@ export const COUNTED = [
   'services/billing-service/ledger.ts',
   'services/order-service/waiters.ts',
   ...[
-    ...[
-      'announcements',
-      'append',
-      'chain',
-      'cursors',
-      'idempotency',
-      'log-postgres',
-      'outbox',
-      'pipeline',
-      'processor',
-    ],
+    ...['append', 'chain', 'cursors', 'idempotency', 'log-postgres', 'outbox', 'pipeline', 'processor'],
     ...['progress', 'share', 'tail', 'transaction', 'unit'],
   ].map((file) => `runtime/${file}.ts`),
 ].filter((file) => file !== 'services/user-service/inbox.ts');
