@@ -8,21 +8,23 @@ import { orderService } from '../services/order-service/service.ts';
 import { userService } from '../services/user-service/service.ts';
 import { Api, type Urls } from './api.ts';
 
-export function testConfig(url: string): Config {
+/** `urls`: one database for all, or one for each. */
+export function testConfig(urls: string | Record<ServiceName, string>): Config {
+  const urlOf = (service: ServiceName) => (typeof urls === 'string' ? urls : urls[service]);
   return {
     host: '127.0.0.1',
     ports: { 'user-service': 0, 'billing-service': 0, 'notification-service': 0, 'order-service': 0 },
     dataDir: undefined,
     databaseWaitSeconds: 0,
-    databaseUrls: Object.fromEntries(SERVICES.map((service) => [service, url])),
+    databaseUrls: Object.fromEntries(SERVICES.map((service) => [service, urlOf(service)])),
     installation: { partitions: 16, currency: 'RUB' },
     logLevel: process.env.TEST_LOG_LEVEL ?? 'silent',
   };
 }
 
 /** The four services in this process, as `npm start` runs them, on free ports. */
-export async function startInstallation(url: string) {
-  const config = testConfig(url);
+export async function startInstallation(databases: string | Record<ServiceName, string>) {
+  const config = testConfig(databases);
   const context = createContext(config);
   const services = await Promise.all([
     startService(userService, context),

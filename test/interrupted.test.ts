@@ -1,5 +1,6 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { existsSync } from 'node:fs';
 import { chmod, mkdtemp, readdir, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
@@ -20,12 +21,9 @@ test.each(['SIGINT', 'SIGTERM'] as const)(
     });
     const ended = once(vitest, 'exit');
     onTestFinished(() => void vitest.kill());
-    const files = () => readdir(folder, { recursive: true });
-    await until(
-      'the PostgreSQL of the tests runs',
-      async () => (await files()).some((name) => name.endsWith(path.join('postgres', 'postmaster.pid'))),
-      60_000,
-    );
+    const servers = async () =>
+      (await readdir(folder)).map((name) => path.join(folder, name, 'postgres', 'postmaster.pid'));
+    await until('the PostgreSQL of the tests runs', async () => (await servers()).some(existsSync), 60_000);
     vitest.kill(signal);
     await ended;
     expect((await readdir(folder)).filter((name) => name.startsWith('stream-processing-'))).toEqual([]);
