@@ -19,7 +19,7 @@ LABEL org.opencontainers.image.title="stream-processing" \
 # The heap's bounds are those of run.mjs, which says why. A container with less memory sets NODE_OPTIONS anew.
 ENV NODE_ENV=production \
     HOST=0.0.0.0 \
-    NODE_OPTIONS="--max-old-space-size=1536 --max-semi-space-size=16"
+    NODE_OPTIONS="--max-old-space-size=1536 --max-semi-space-size=32"
 WORKDIR /app
 # Node runs no TypeScript below node_modules: the workspaces lie beside it, and node_modules has links to them.
 COPY --from=dependencies /app/node_modules node_modules/
