@@ -1,5 +1,6 @@
 /** Several instances of each service: how they share the work, and what callers notice when they come and go. */
 import { SERVICES } from '@stream-processing/contracts/names.ts';
+import { settingOf } from '@stream-processing/runtime/config.ts';
 import { expect, test } from 'vitest';
 import { Api, type Urls } from './api.ts';
 import { createDatabase } from './database.ts';
@@ -81,8 +82,8 @@ test('a rolling restart of everything under load: callers who repeat lose nothin
     await until('orders go on', () => told > before + 20);
     instance.child.kill('SIGTERM');
     expect(await instance.ended).toBe(0);
-    const port = `${instance.name.replace('-service', '').toUpperCase()}_PORT`;
-    instances[i] = await startService(instance.name, databaseUrl, { [port]: new URL(instance.url).port });
+    const settings = { [settingOf(instance.name, 'PORT')]: new URL(instance.url).port };
+    instances[i] = await startService(instance.name, databaseUrl, settings);
   }
   const before = told;
   await until('orders go on after the last restart', () => told > before + 20);

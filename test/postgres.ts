@@ -40,6 +40,7 @@ export default async function setup(project: TestProject) {
 /** An immediate shutdown, waited for without the event loop, which is over when a process exits. */
 function killNow(pid: number): void {
   const sleep = new Int32Array(new SharedArrayBuffer(4));
+  if (!runs(pid)) return;
   process.kill(pid, 'SIGQUIT');
   for (let ms = 0; ms < LEAVE_MS_MAX && runs(pid); ms += 20) Atomics.wait(sleep, 0, 0, 20);
 }

@@ -1,6 +1,7 @@
 /** The four services as processes of their own. */
 import { type AddressInfo, connect, createServer } from 'node:net';
 import { SERVICES, type ServiceName } from '@stream-processing/contracts/names.ts';
+import { settingOf } from '@stream-processing/runtime/config.ts';
 import { expect, onTestFinished, test } from 'vitest';
 import { Api, type Urls } from './api.ts';
 import { createDatabase } from './database.ts';
@@ -70,7 +71,7 @@ test.each(SERVICES)(
     services![victim].child.kill('SIGKILL');
     await services![victim].ended;
     const again = await startService(victim, databaseUrl, {
-      [`${victim.replace('-service', '').toUpperCase()}_PORT`]: new URL(services![victim].url).port,
+      [settingOf(victim, 'PORT')]: new URL(services![victim].url).port,
     });
     const before = told.length;
     await until('orders go on', () => told.length > before + 100);

@@ -2,6 +2,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import path from 'node:path';
 import type { ServiceName } from '@stream-processing/contracts/names.ts';
+import { settingOf } from '@stream-processing/runtime/config.ts';
 import { onTestFinished } from 'vitest';
 import { until } from './until.ts';
 
@@ -65,10 +66,9 @@ export async function startService(
   databaseUrl: string,
   env: Record<string, string> = {},
 ): Promise<ServiceProcess> {
-  const port = `${name.replace('-service', '').toUpperCase()}_PORT`;
   const running = run(`services/${name}/main.ts`, {
     DATABASE_URL: databaseUrl,
-    [port]: '0',
+    [settingOf(name, 'PORT')]: '0',
     LOG_LEVEL: 'warn',
     ...env,
   });

@@ -105,7 +105,7 @@ tolerations: {{- toYaml . | nindent 2 }}
 {{- end }}
 {{- end }}
 
-{{/* The heap's bounds for a pod of these resources: as run.mjs has them, but within three quarters of the memory limit. */}}
+{{/* The heap's bounds for a pod of these resources: run.mjs's, but within three quarters of the memory limit and, since it is one service of the four, with half of its young generation. */}}
 {{- define "nodeOptions" -}}
 {{- $limit := ((.limits | default dict).memory | default "2Gi") | toString }}
 {{- $number := regexFind "^[0-9]+" $limit | int }}

@@ -24,7 +24,7 @@ export class Caller {
   /** An effect that is not known: so neither is the balance. */
   #uncertain = false;
   /** The key of an order that was answered. */
-  #paidBy: string | undefined;
+  #orderKey: string | undefined;
   readonly #told = new Map<string, string>();
 
   constructor(world: World, number: number) {
@@ -80,9 +80,9 @@ export class Caller {
         return refused('balance_limit_exceeded', 'billing-service', path, { params: { user_id }, body });
       }
       case 'reused': {
-        if (!this.#paidBy) return;
+        if (!this.#orderKey) return;
         const body = { user_id, price: TOO_MUCH };
-        const own = keyed(this.#paidBy);
+        const own = keyed(this.#orderKey);
         return refused('idempotency_key_reused', 'order-service', '/orders', { body, headers: own });
       }
     }
@@ -116,7 +116,7 @@ export class Caller {
     if (outcome.kind !== 'done') return;
     if (outcome.paid) this.#balance += kind === 'deposit' ? amount : -amount;
     if (kind === 'order') {
-      this.#paidBy = operation.key;
+      this.#orderKey = operation.key;
       await this.#lookForLetter(outcome);
     }
     await this.#lookAtBalance();
