@@ -96,7 +96,14 @@ test('waiting for a connection counts as latency, and the warm-up counts as noth
 
 test('bad arguments are named in one line', () => {
   const good = ['--url', 'http://127.0.0.1:1/orders', '--rate', '10', '--seconds', '1', '--users', '3'];
-  expect(readOptions(good)).toMatchObject({ rate: 10, warmup: 0, users: 3, price: 0.01, connections: 4000 });
+  expect(readOptions(good)).toMatchObject({
+    rate: 10,
+    warmup: 0,
+    users: 3,
+    firstUser: 1,
+    price: 0.01,
+    connections: 4000,
+  });
   expect(readOptions(['--help'])).toBe('help');
   const bad: [string[], RegExp][] = [
     [[], /^--url must be/],

@@ -21,8 +21,9 @@ export interface Options {
   seconds: number;
   /** Seconds before those, at the same rate, of which nothing is reported: connections open, code gets compiled. */
   warmup: number;
-  /** User ids are drawn from 1 … `users`. */
+  /** User ids are drawn from `users` ones without gaps, `firstUser` the lowest. */
   users: number;
+  firstUser?: number;
   /** Currency units. */
   price: number;
   /** At most so many. */
@@ -73,7 +74,7 @@ interface Connection {
 
 /** Times in ms since the start, in histograms in µs. */
 export async function runLoad(options: Options): Promise<Report> {
-  const { url, rate, seconds, warmup, users, price, connections } = options;
+  const { url, rate, seconds, warmup, users, firstUser = 1, price, connections } = options;
   const unreported = Math.round(rate * warmup);
   const total = unreported + Math.max(1, Math.round(rate * seconds));
   const { due, dueMs } = schedule(rate, total);
@@ -111,7 +112,7 @@ export async function runLoad(options: Options): Promise<Report> {
       connection.due = dueMs(sent);
       connection.reported = sent >= unreported;
       sent += 1;
-      const user_id = 1 + Math.floor(Math.random() * users);
+      const user_id = firstUser + Math.floor(Math.random() * users);
       connection.socket.write(requestText(url, user_id, price), 'latin1');
     }
   }
@@ -201,7 +202,7 @@ function round(ms: number): number {
 }
 
 const USAGE = `usage: node bench/open-loop.ts --url http://127.0.0.1:8003/orders --rate N --seconds N --users N
-       [--warmup 0] [--price 0.01] [--connections ${CONNECTIONS}]`;
+       [--first-user 1] [--warmup 0] [--price 0.01] [--connections ${CONNECTIONS}]`;
 
 /** Throws an Error that says in one line what is wrong. */
 export function readOptions(args: string[]): Options | 'help' {
@@ -213,6 +214,7 @@ export function readOptions(args: string[]): Options | 'help' {
       rate: string,
       seconds: string,
       users: string,
+      'first-user': { ...string, default: '1' },
       warmup: { ...string, default: '0' },
       price: { ...string, default: '0.01' },
       connections: { ...string, default: String(CONNECTIONS) },
@@ -223,9 +225,9 @@ export function readOptions(args: string[]): Options | 'help' {
   const url = URL.parse(values.url ?? '');
   if (url?.protocol !== 'http:')
     throw new Error('--url must be an address like http://127.0.0.1:8003/orders');
-  const number = (name: 'rate' | 'seconds' | 'warmup' | 'users' | 'price' | 'connections') => {
+  const number = (name: 'rate' | 'seconds' | 'warmup' | 'users' | 'first-user' | 'price' | 'connections') => {
     const value = Number(values[name]);
-    const whole = name === 'users' || name === 'connections';
+    const whole = name === 'users' || name === 'first-user' || name === 'connections';
     const enough = name === 'warmup' ? value >= 0 : value > 0;
     if (
       !enough ||
@@ -244,6 +246,7 @@ export function readOptions(args: string[]): Options | 'help' {
     seconds: number('seconds'),
     warmup: number('warmup'),
     users: number('users'),
+    firstUser: number('first-user'),
     price: number('price'),
     connections: number('connections'),
   };

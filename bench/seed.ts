@@ -10,13 +10,18 @@ export interface Users {
 export const BALANCE = 1_000_000;
 
 const CALLERS = 64;
+/** So many times the users that are asked for. */
+const TRIES_MAX = 4;
 
-/** Creates users through the API and puts money on their accounts. */
+/**
+ * Creates users through the API and puts money on their accounts, until `count` of them have ids without gaps: ids that
+ * were drawn for a transaction that failed are not used again.
+ */
 export async function seed(urls: Urls, count: number, signal: AbortSignal): Promise<Users> {
   const ids: number[] = [];
   let begun = 0;
-  const caller = async () => {
-    while (begun < count) {
+  const create = async (total: number) => {
+    while (begun < total) {
       begun += 1;
       const user = { email: `user-${begun}@example.org`, name: `User ${begun}` };
       const { id } = await post(`${urls['user-service']}/users`, user, signal);
@@ -24,10 +29,22 @@ export async function seed(urls: Urls, count: number, signal: AbortSignal): Prom
       ids.push(id!);
     }
   };
-  await Promise.all(Array.from({ length: CALLERS }, caller));
-  const users = { first: ids.reduce((a, b) => Math.min(a, b)), last: ids.reduce((a, b) => Math.max(a, b)) };
-  if (users.last - users.first + 1 !== count) throw new Error('the ids of the new users have gaps');
-  return users;
+  for (;;) {
+    const { first, last } = lastRun(ids);
+    const missing = count - (last - first + 1);
+    if (missing <= 0) return { first, last: first + count - 1 };
+    if (begun > TRIES_MAX * count) throw new Error(`of ${begun} new users no ${count} have ids without gaps`);
+    const total = begun + missing;
+    await Promise.all(Array.from({ length: CALLERS }, () => create(total)));
+  }
+}
+
+/** The newest ids that have no gap among them; `last` is below `first` where there are none. */
+export function lastRun(ids: readonly number[]): Users {
+  const descending = ids.toSorted((a, b) => b - a);
+  const last = descending[0] ?? 0;
+  const length = descending.findIndex((id, i) => id !== last - i);
+  return { first: last - (length < 0 ? descending.length : length) + 1, last };
 }
 
 export async function post(url: string, body: object, signal: AbortSignal): Promise<{ id?: number }> {

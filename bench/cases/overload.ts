@@ -106,12 +106,12 @@ async function openLoop(
   { product, users }: Site,
   { rate, load, signal }: { rate: number; load: typeof FULL; signal: AbortSignal },
 ): Promise<Report> {
-  if (users.first !== 1) throw new Error('open-loop.ts draws users from 1 on');
   const options = {
     url: `${product.urls['order-service']}/orders`,
     rate,
     seconds: load.counted,
-    users: users.last,
+    users: users.last - users.first + 1,
+    'first-user': users.first,
     price: PRICE,
     connections: load.connections,
     warmup: load.warmUp,
