@@ -15,8 +15,8 @@ import type { Sql } from './sql.ts';
 import { Tail } from './tail.ts';
 
 export interface Announcement {
-  /** What moved: the service's own log, or its cursor on another service's log. */
-  of: 'log' | ServiceName;
+  /** What moved: the service's own log, what of it other services can see, or its cursor on another service's log. */
+  of: 'log' | 'published' | ServiceName;
   partition: number;
   position: number;
 }
@@ -89,9 +89,12 @@ export class Announcer {
   }
 
   announce({ events, moves }: { events: LogEvent[]; moves: CursorMove[] }): void {
-    const news = newsOf(events, moves);
-    if (news.length === 0) return;
     this.#bus.tail(this.#service).add(events);
+    this.tell(newsOf(events, moves));
+  }
+
+  tell(news: Announcement[]): void {
+    if (news.length === 0) return;
     this.#bus.emit(this.#service, news, 'here');
     if (!this.#bus.isHeardElsewhere(this.#service)) return;
     for (const item of news) this.#pending.set(`${item.of} ${item.partition}`, item);
@@ -144,7 +147,7 @@ export function decode(payload: string): { from: string; news: Announcement[] } 
   const news = entries.flatMap((entry) => {
     const [, of, partition, position] = ENTRY.exec(entry) ?? [];
     const item = { of, partition: Number(partition), position: Number(position) };
-    const valid = of === 'log' || (SERVICES as readonly string[]).includes(of ?? '');
+    const valid = of === 'log' || of === 'published' || (SERVICES as readonly string[]).includes(of ?? '');
     return valid && Number.isSafeInteger(item.position) ? [item as Announcement] : [];
   });
   return { from, news };

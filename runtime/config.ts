@@ -1,5 +1,7 @@
+import { readFileSync } from 'node:fs';
 import { SERVICES, type ServiceName } from '@stream-processing/contracts/names.ts';
 import { cleanEnv, EnvMissingError, makeValidator } from 'envalid';
+import { type KafkaOptions, SASL_MECHANISMS, type SaslMechanism } from './kafka.ts';
 import type { Installation } from './migrate.ts';
 import { StartupError } from './startup-error.ts';
 
@@ -13,6 +15,8 @@ export interface Config {
   /** How long a service that starts waits for a database that does not answer. */
   databaseWaitSeconds: number;
   installation: Installation;
+  /** undefined: events travel by PostgreSQL. */
+  kafka: KafkaOptions | undefined;
   logLevel: string;
 }
 
@@ -46,8 +50,52 @@ export function readConfig(env: Env): Config {
     databaseUrls,
     databaseWaitSeconds: settings.DATABASE_WAIT_SECONDS,
     installation: { partitions: settings.PARTITIONS, currency: settings.CURRENCY },
+    kafka: settings.EVENT_LOG === 'kafka' ? readKafka(settings) : undefined,
     logLevel: settings.LOG_LEVEL,
   };
+}
+
+type Settings = ReturnType<typeof cleanEnv<typeof SPECS>>;
+
+function readKafka(settings: Settings): KafkaOptions {
+  const brokers = settings.KAFKA_BROKERS;
+  if (brokers.length === 0)
+    throw new StartupError(
+      'KAFKA_BROKERS is missing: EVENT_LOG=kafka needs it, like kafka-1:9092,kafka-2:9092',
+    );
+  const mechanism = settings.KAFKA_SASL_MECHANISM as SaslMechanism | '';
+  const { KAFKA_SASL_USERNAME: username, KAFKA_SASL_PASSWORD: password } = settings;
+  if (mechanism && !(username && password))
+    throw new StartupError(
+      `KAFKA_SASL_USERNAME or KAFKA_SASL_PASSWORD is missing: KAFKA_SASL_MECHANISM=${mechanism} needs both`,
+    );
+  return {
+    brokers,
+    topicPrefix: settings.KAFKA_TOPIC_PREFIX,
+    replicationFactor: settings.KAFKA_REPLICATION_FACTOR,
+    retentionHours: settings.KAFKA_RETENTION_HOURS,
+    tls: settings.KAFKA_TLS
+      ? {
+          ca: readPem(settings, 'KAFKA_TLS_CA_FILE'),
+          cert: readPem(settings, 'KAFKA_TLS_CERT_FILE'),
+          key: readPem(settings, 'KAFKA_TLS_KEY_FILE'),
+        }
+      : undefined,
+    sasl: mechanism ? { mechanism, username, password } : undefined,
+  };
+}
+
+function readPem(
+  settings: Settings,
+  name: 'KAFKA_TLS_CA_FILE' | 'KAFKA_TLS_CERT_FILE' | 'KAFKA_TLS_KEY_FILE',
+): string | undefined {
+  const file = settings[name];
+  if (!file) return undefined;
+  try {
+    return readFileSync(file, 'utf8');
+  } catch (error) {
+    throw new StartupError(`${name}: cannot read ${file} (${(error as NodeJS.ErrnoException).code})`);
+  }
 }
 
 /** The database of `service`, which a process of its own cannot do without. */
@@ -93,17 +141,44 @@ const currency = makeValidator<string>((value) => {
     throw new Error(`${JSON.stringify(value)} is not a currency code of three capital letters`);
   return value;
 });
-const logLevel = makeValidator<string>((value) => {
-  if (!LOG_LEVELS.includes(value))
-    throw new Error(`${JSON.stringify(value)} is not one of ${LOG_LEVELS.join(', ')}`);
-  return value;
-});
 const postgresUrl = makeValidator<string>((value) => {
   if (value && !/^postgres(ql)?:$/.test(URL.parse(value)?.protocol ?? '')) {
     throw new Error('is not a URL like postgres://user:password@host:5432/database');
   }
   return value;
 });
+
+const brokerList = makeValidator<string[]>((value) => {
+  const brokers = value.split(',').map((broker) => broker.trim());
+  const bad = brokers.find((broker) => broker && !/^(\[[\da-fA-F:]+\]|[^\s:/]+):\d{1,5}$/.test(broker));
+  if (bad !== undefined) throw new Error(`${JSON.stringify(bad)} is not an address like kafka-1:9092`);
+  return brokers.filter((broker) => broker !== '');
+});
+const topicPrefix = makeValidator<string>((value) => {
+  // A topic has 249 characters at most, and the longest service's name 20.
+  if (!/^[a-zA-Z0-9._-]{0,200}$/.test(value))
+    throw new Error(`${JSON.stringify(value)} is not of letters, digits, ".", "_" and "-", 200 at most`);
+  return value;
+});
+const replicas = makeValidator<number>((value) => {
+  if (!/^[1-9]\d?$/.test(value)) throw new Error(`${JSON.stringify(value)} is not a number from 1 to 99`);
+  return Number(value);
+});
+const hours = makeValidator<number>((value) => {
+  if (!/^\d{1,6}$/.test(value))
+    throw new Error(`${JSON.stringify(value)} is not a number of hours (0 to 999999)`);
+  return Number(value);
+});
+const yesOrNo = makeValidator<boolean>((value) => {
+  if (value !== 'true' && value !== 'false') throw new Error(`${JSON.stringify(value)} is not true or false`);
+  return value === 'true';
+});
+const oneOf = (...values: readonly string[]) =>
+  makeValidator<string>((value) => {
+    if (!values.includes(value))
+      throw new Error(`${JSON.stringify(value)} is not one of ${values.join(', ')}`);
+    return value;
+  });
 
 const SPECS = {
   HOST: text({ default: '127.0.0.1' }),
@@ -120,7 +195,19 @@ const SPECS = {
   DATABASE_WAIT_SECONDS: seconds({ default: 60 }),
   CURRENCY: currency({ default: 'RUB' }),
   PARTITIONS: partitions({ default: 16 }),
-  LOG_LEVEL: logLevel({ default: 'info' }),
+  EVENT_LOG: oneOf('postgres', 'kafka')({ default: 'postgres' }),
+  KAFKA_BROKERS: brokerList({ default: [] }),
+  KAFKA_TOPIC_PREFIX: topicPrefix({ default: 'stream-processing.' }),
+  KAFKA_REPLICATION_FACTOR: replicas({ default: 3 }),
+  KAFKA_RETENTION_HOURS: hours({ default: 168 }),
+  KAFKA_TLS: yesOrNo({ default: false }),
+  KAFKA_TLS_CA_FILE: text({ default: '' }),
+  KAFKA_TLS_CERT_FILE: text({ default: '' }),
+  KAFKA_TLS_KEY_FILE: text({ default: '' }),
+  KAFKA_SASL_MECHANISM: oneOf('', ...SASL_MECHANISMS)({ default: '' }),
+  KAFKA_SASL_USERNAME: text({ default: '' }),
+  KAFKA_SASL_PASSWORD: text({ default: '' }),
+  LOG_LEVEL: oneOf(...LOG_LEVELS)({ default: 'info' }),
 };
 
 function reporter({ errors }: { errors: Partial<Record<string, Error>> }) {

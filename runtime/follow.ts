@@ -9,6 +9,7 @@ import type { Metrics } from './metrics.ts';
 import type { Pipeline } from './pipeline.ts';
 import { Processor } from './processor.ts';
 import type { Progress } from './progress.ts';
+import type { Relay } from './relay.ts';
 import type { Sql } from './sql.ts';
 import type { Decision } from './work.ts';
 
@@ -18,15 +19,20 @@ interface Followed<State, Command, D extends Decision> {
   sql: Sql;
   logs: Map<ServiceName, LogReader>;
   pipeline: Pipeline<State, Command, D>;
+  /** undefined: others read the log where it is. */
+  relay: Relay | undefined;
   progress: Progress;
   logger: Logger;
   metrics: Metrics;
 }
 
-/** For every partition that this instance holds the lease of: a processor on each log that the service follows. */
+/**
+ * For every partition that this instance holds the lease of: a processor on each log that the service follows, and the
+ * relay of its own log where there is one.
+ */
 export function followLogs<State, Command, D extends Decision>(
   { name, inbox }: ServiceDefinition<State, Command, D>,
-  { url, partitions, sql, logs, pipeline, progress, logger, metrics }: Followed<State, Command, D>,
+  { url, partitions, sql, logs, pipeline, relay, progress, logger, metrics }: Followed<State, Command, D>,
 ) {
   interface Running {
     stop: AbortController;
@@ -56,7 +62,10 @@ export function followLogs<State, Command, D extends Decision>(
           logger,
         }),
     );
-    const done = Promise.all(processors.map((processor) => processor.run(stop.signal)));
+    const done = Promise.all([
+      ...processors.map((processor) => processor.run(stop.signal)),
+      relay?.run(partition, stop.signal),
+    ]);
     running.set(partition, { stop, processors, done });
   }
 
@@ -93,6 +102,17 @@ export function followLogs<State, Command, D extends Decision>(
       }
     },
   );
+  if (relay) {
+    metrics.gauge(
+      'relay_lag_events',
+      "Events of the service's own log, as far as heard of, that are not in Kafka yet.",
+      ['partition'],
+      (set) => {
+        for (let partition = 0; partition < partitions; partition += 1)
+          set(relay.lag(partition), { partition });
+      },
+    );
+  }
   const processorOf = (source: ServiceName, partition: number) =>
     running.get(partition)?.processors.find((processor) => processor.source === source);
   return { leases, processorOf };

@@ -36,6 +36,9 @@ export interface LogReader {
 /** The service that publishes the log has never started: there is nothing to read from, yet. */
 export class LogMissing extends Error {}
 
+/** What carries the log does not answer for now; that passes by itself. */
+export class LogUnavailable extends Error {}
+
 export function partitionOf(user_id: number, partitions: number): number {
   return user_id % partitions;
 }

@@ -9,7 +9,7 @@ import { Admission } from './admission.ts';
 import { BatchLoop } from './batch-loop.ts';
 import type { Chain } from './chain.ts';
 import { type CursorMove, conflictOf } from './cursors.ts';
-import { type Carried, Share, type ShareOptions } from './share.ts';
+import { type Carried, Share, type ShareOptions, type Told } from './share.ts';
 import type { Sql } from './sql.ts';
 import { isConnectionLoss, isTransient } from './sql-errors.ts';
 import { transact } from './transaction.ts';
@@ -20,6 +20,8 @@ export interface PipelineOptions<State, Command, D extends Decision> extends Sha
   sql: Sql;
   /** Takes this pipeline's batches into transactions with other services, while it is open. */
   chain?: Chain | undefined;
+  /** Resolves when other services can see what a transaction told; undefined: they can already. */
+  published?: ((told: Told) => Promise<void> | undefined) | undefined;
   /** How many requests may wait; one more is refused with `overloaded`. */
   admission?: Admission;
 }
@@ -173,7 +175,15 @@ export class Pipeline<State, Command, D extends Decision> {
     } catch (error) {
       return this.#recover(units, error, tries);
     }
-    this.#loop.afterwards(share.answers());
+    const published = this.#options.published?.(share.told);
+    if (!published) return this.#loop.afterwards(share.answers());
+    // Not awaited: the next transaction can go on meanwhile.
+    void published.then(
+      () => {
+        for (const give of share.answers()) give();
+      },
+      (error) => share.withhold(error),
+    );
   }
 
   /** Nothing of these units was committed, as far as is known. */

@@ -3,7 +3,7 @@ import type { ServiceName } from '@stream-processing/contracts/names.ts';
 import { PROBLEMS, Problem } from '@stream-processing/contracts/problems.ts';
 import type { Logger } from 'pino';
 import type { CursorMove } from './cursors.ts';
-import { type LogEvent, LogMissing, type LogReader } from './log.ts';
+import { type LogEvent, LogMissing, type LogReader, LogUnavailable } from './log.ts';
 import { isConnectionLoss } from './sql-errors.ts';
 import { traceId } from './trace.ts';
 import type { EventsResult, Traced } from './work.ts';
@@ -177,9 +177,10 @@ export class Processor<Command> {
   }
 }
 
-/** A database that is away for a while needs nobody's help. */
+/** A database or a broker that is away for a while needs nobody's help. */
 function passesByItself(error: unknown): boolean {
-  return isConnectionLoss(error) || (error instanceof Problem && PROBLEMS[error.code].retry);
+  if (isConnectionLoss(error) || error instanceof LogUnavailable) return true;
+  return error instanceof Problem && PROBLEMS[error.code].retry;
 }
 
 function logApplied<Command>({ logger, source }: ProcessorOptions<Command>, events: LogEvent[]): void {

@@ -82,7 +82,8 @@ export class Progress {
 
   #hear(news: Announcement[]): void {
     for (const item of news) {
-      if (item.of !== 'log') this.#applied.get(item.of)?.reached(item.partition, item.position);
+      if (item.of === 'log' || item.of === 'published') continue;
+      this.#applied.get(item.of)?.reached(item.partition, item.position);
     }
   }
 }

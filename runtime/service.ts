@@ -2,20 +2,20 @@ import type { AddressInfo } from 'node:net';
 import type { ServiceName } from '@stream-processing/contracts/names.ts';
 import type { Logger } from 'pino';
 import { Announcer, type Bus } from './announcements.ts';
-import { awaitDatabase } from './await-database.ts';
+import { awaitAnswer } from './await-answer.ts';
 import type { Chains } from './chains.ts';
 import { type Config, databaseUrl, settingOf } from './config.ts';
 import { createCursors } from './cursors.ts';
 import type { Room, ServiceDefinition } from './definition.ts';
+import { openEventLog } from './event-log.ts';
 import { followLogs } from './follow.ts';
 import { createHttp } from './http.ts';
 import { type LogReader, partitionOf } from './log.ts';
-import { postgresLog } from './log-postgres.ts';
 import { createMetrics } from './metrics.ts';
-import { migrate, readerRole } from './migrate.ts';
+import { migrate } from './migrate.ts';
 import { Pipeline } from './pipeline.ts';
 import { Progress } from './progress.ts';
-import { connect, type Sql, schemaOf } from './sql.ts';
+import { connect, schemaOf } from './sql.ts';
 import { asStartupError } from './startup-error.ts';
 import type { Decision } from './work.ts';
 
@@ -40,7 +40,6 @@ export interface ServiceContext {
 }
 
 const READ_CONNECTIONS = 4;
-const LOG_CONNECTIONS = 3;
 /**
  * New connections that may wait for a busy moment to end (the system's own bound is lower in places). The kernel drops what
  * comes beyond, and such a caller is heard after seconds: with Node's 511 some were, of 4000 that came at once.
@@ -78,7 +77,7 @@ async function open<State, Command, D extends Decision>(
   const metrics = createMetrics(name);
 
   const database = `the PostgreSQL of ${name} (DATABASE_URL) at ${hostOf(url)}`;
-  await awaitDatabase(() => migrate(url, name, definition.migrations, config.installation), {
+  await awaitAnswer(() => migrate(url, name, definition.migrations, config.installation), {
     seconds: config.databaseWaitSeconds,
     signal,
     onRetry: (error, retry_ms) =>
@@ -98,20 +97,16 @@ async function open<State, Command, D extends Decision>(
   bus.listen(name, url);
   const announcer = new Announcer(name, sql, bus);
   closers.unshift(() => announcer.close());
-  const logs = new Map<ServiceName, LogReader>(
-    follows.map((source) => {
-      const sourceUrl = databaseUrl(config, source);
-      bus.listen(source, sourceUrl);
-      return [source, postgresLog({ sql: connectToRead(sourceUrl, source, name), service: source, bus })];
-    }),
-  );
-  closers.unshift(() => Promise.all([...logs.values()].map((log) => log.close())));
+  const eventLog = await openEventLog(config, { name, bus, announcer, logger, stopping: signal });
+  closers.unshift(() => eventLog.close());
+  const { relay } = eventLog;
+  const logs = new Map<ServiceName, LogReader>(follows.map((source) => [source, eventLog.follow(source)]));
   const progress = new Progress(name, sql, bus, logs);
   closers.unshift(() => progress.close());
   await progress.refresh();
 
   const chain = chains.on(url);
-  const reasonsToRefuse = [() => pipeline.full];
+  const reasonsToRefuse = [() => pipeline.full, () => relay?.isBehind ?? false];
   const listeners: ((decisions: D[]) => void)[] = [];
   const pipeline = new Pipeline<State, Command, D>({
     sql: writeSql,
@@ -121,6 +116,7 @@ async function open<State, Command, D extends Decision>(
     chain,
     work: definition.work(config.installation),
     announce: (committed) => announcer.announce(committed),
+    published: relay && ((told) => relay.toldBy(told)),
     onCommit({ decisions }) {
       for (const listener of listeners) listener(decisions);
     },
@@ -136,12 +132,14 @@ async function open<State, Command, D extends Decision>(
     sql,
     logs,
     pipeline,
+    relay,
     progress,
     logger,
     metrics,
   });
   closers.unshift(() => leases.close());
-  chain.join({ service: name, pipeline, follows, processor: processorOf });
+  // Where events travel by Kafka each service waits for them there, also those of this process.
+  if (!relay) chain.join({ service: name, pipeline, follows, processor: processorOf });
 
   const room: Room<State, Command, D> = {
     pipeline,
@@ -189,12 +187,6 @@ async function open<State, Command, D extends Decision>(
     },
     stop: close,
   };
-}
-
-/** As the role that may read the log of `source` and nothing else. */
-function connectToRead(url: string, source: ServiceName, reader: ServiceName): Sql {
-  const name = `${reader} reads ${source}`;
-  return connect(url, { max: LOG_CONNECTIONS, name, schema: schemaOf(source), role: readerRole(source) });
 }
 
 function hostOf(url: string): string {

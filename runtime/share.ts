@@ -7,7 +7,7 @@ import type { LogEvent } from './log.ts';
 import { Outbox, type Publication } from './outbox.ts';
 import type { Processor } from './processor.ts';
 import type { Tx } from './sql.ts';
-import { answer, type Fate, type Unit } from './unit.ts';
+import { answer, type Fate, refuse, type Unit } from './unit.ts';
 import type { Decision, EventsResult, Traced, Work } from './work.ts';
 
 export interface Committed<D> {
@@ -28,6 +28,12 @@ export interface ShareOptions<State, Command, D extends Decision> {
   /** Runs before the answers to the commit's requests. */
   onCommit(committed: Committed<D>): void;
   observe?: ((batch: { commands: number; seconds: number }) => void) | undefined;
+}
+
+/** How far the log reaches by a transaction, and whether one of its answers was given before. */
+export interface Told {
+  ends: Map<number, number>;
+  isRepetition: boolean;
 }
 
 /** Where a chain's transaction leaves what the next one begins with; nothing there: with nothing. */
@@ -166,10 +172,22 @@ export class Share<State, Command, D extends Decision> {
     this.#options.announce(this.#committed);
   }
 
+  /** What others have to see before its requests are answered. */
+  get told(): Told {
+    const ends = new Map(this.#committed.events.map(({ partition, position }) => [partition, position]));
+    return { ends, isRepetition: this.#fates.some(({ fate }) => fate.kind === 'replayed') };
+  }
+
   /** The answers to requests, to be given one by one, after `onCommit`. */
   *answers(): Iterable<() => void> {
     yield () => this.#options.onCommit(this.#committed);
     for (const { unit, fate } of this.#fates) if (!unit.cursor) yield () => answer(unit, fate);
+  }
+
+  /** Instead of the answers: it is committed, but that must not be said. */
+  withhold(error: unknown): void {
+    this.#options.onCommit(this.#committed);
+    for (const { unit } of this.#fates) if (!unit.cursor) refuse(unit, error);
   }
 
   /** Its answer comes before the commit's; where that fails, nobody looks here again. */

@@ -2,6 +2,8 @@ import { SERVICES, type ServiceName } from '@stream-processing/contracts/names.t
 import type { Config } from '@stream-processing/runtime/config.ts';
 import { createContext, stopServices } from '@stream-processing/runtime/main.ts';
 import { startService } from '@stream-processing/runtime/service.ts';
+import { inject } from 'vitest';
+import { givenKafka } from '../kafka/given.ts';
 import { billingService } from '../services/billing-service/service.ts';
 import { notificationService } from '../services/notification-service/service.ts';
 import { orderService } from '../services/order-service/service.ts';
@@ -18,13 +20,17 @@ export function testConfig(urls: string | Record<ServiceName, string>): Config {
     databaseWaitSeconds: 0,
     databaseUrls: Object.fromEntries(SERVICES.map((service) => [service, urlOf(service)])),
     installation: { partitions: 16, currency: 'RUB' },
+    kafka: inject('kafkaBrokers') && givenKafka(),
     logLevel: process.env.TEST_LOG_LEVEL ?? 'silent',
   };
 }
 
 /** The four services in this process, as `npm start` runs them, on free ports. */
-export async function startInstallation(databases: string | Record<ServiceName, string>) {
-  const config = testConfig(databases);
+export async function startInstallation(
+  databases: string | Record<ServiceName, string>,
+  settings: Partial<Config> = {},
+) {
+  const config = { ...testConfig(databases), ...settings };
   const context = createContext(config);
   const services = await Promise.all([
     startService(userService, context),

@@ -1,4 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises';
+import { LogUnavailable } from './log.ts';
 import { isTransient } from './sql-errors.ts';
 
 const RETRY_MS_MIN = 250;
@@ -14,10 +15,10 @@ export interface Patience {
 }
 
 /**
- * Tries until the database answers: in a cluster nobody starts after everybody that it needs. What the database answers, a
- * refused password say, is final at once.
+ * Tries until the database, or the broker, answers: in a cluster nobody starts after everybody that it needs. What the
+ * database answers, a refused password say, is final at once.
  */
-export async function awaitDatabase<T>(attempt: () => Promise<T>, patience: Patience): Promise<T> {
+export async function awaitAnswer<T>(attempt: () => Promise<T>, patience: Patience): Promise<T> {
   const { seconds, signal, onRetry } = patience;
   const deadline = performance.now() + seconds * 1000;
   for (let ms = RETRY_MS_MIN; ; ms = Math.min(ms * 2, RETRY_MS_MAX)) {
@@ -26,7 +27,8 @@ export async function awaitDatabase<T>(attempt: () => Promise<T>, patience: Pati
     } catch (error) {
       signal.throwIfAborted();
       const left = deadline - performance.now();
-      if (!isTransient(error) || left <= 0) throw error;
+      const passes = isTransient(error) || error instanceof LogUnavailable;
+      if (!passes || left <= 0) throw error;
       const retry_ms = Math.ceil(Math.min(ms, left));
       onRetry(error, retry_ms);
       await delay(retry_ms, undefined, { signal }).catch(() => signal.throwIfAborted());

@@ -1,0 +1,84 @@
+/** What proofs begin with. */
+import { randomUUID } from 'node:crypto';
+import type { Bus } from '@stream-processing/runtime/announcements.ts';
+import { Kafka, type KafkaOptions } from '@stream-processing/runtime/kafka.ts';
+import { KafkaFeed } from '@stream-processing/runtime/kafka-feed.ts';
+import type { LogReader } from '@stream-processing/runtime/log.ts';
+import { kafkaLog } from '@stream-processing/runtime/log-kafka.ts';
+import { postgresLog } from '@stream-processing/runtime/log-postgres.ts';
+import { readerRole } from '@stream-processing/runtime/migrate.ts';
+import { Relay } from '@stream-processing/runtime/relay.ts';
+import { connect, schemaOf } from '@stream-processing/runtime/sql.ts';
+import pino from 'pino';
+import { inject, onTestFinished } from 'vitest';
+import { PARTITIONS, TOY } from '../test/toy.ts';
+import { until } from '../test/until.ts';
+
+/** Topics of one's own on the proofs' cluster. */
+export function givenKafka(settings: Partial<KafkaOptions> = {}): KafkaOptions {
+  return {
+    brokers: inject('kafkaBrokers')!,
+    topicPrefix: `proof-${randomUUID().slice(0, 8)}.`,
+    replicationFactor: 3,
+    retentionHours: 1,
+    ...settings,
+  };
+}
+
+export function connectKafka(options: KafkaOptions, clientId = 'proof'): Kafka {
+  const kafka = new Kafka(options, clientId);
+  onTestFinished(() => kafka.close());
+  return kafka;
+}
+
+/** Reads the toy's topic as one of its followers does. */
+export function readTopic(kafka: Kafka): LogReader {
+  const feed = new KafkaFeed(kafka, 'proof-feed', () => {});
+  const reader = kafkaLog({ kafka, feed, topic: kafka.topicOf(TOY) });
+  onTestFinished(async () => {
+    await reader.close();
+    await feed.close();
+  });
+  return reader;
+}
+
+/** Relays the toy's log; `stop` lets go of all partitions. */
+export function startRelay(url: string, bus: Bus, kafka: Kafka) {
+  bus.listen(TOY, url);
+  const sql = connect(url, { max: 3, name: 'relay', schema: schemaOf(TOY), role: readerRole(TOY) });
+  const log = postgresLog({ sql, service: TOY, bus, pollMs: 50 });
+  const logger = pino({ level: process.env.TEST_LOG_LEVEL ?? 'silent' });
+  const relay = new Relay({
+    service: TOY,
+    partitions: PARTITIONS,
+    kafka,
+    log,
+    bus,
+    onPublished: () => {},
+    logger,
+  });
+  const stopping = new AbortController();
+  const running = Array.from({ length: PARTITIONS }, (_, partition) => relay.run(partition, stopping.signal));
+  const stop = async () => {
+    stopping.abort();
+    await Promise.all(running);
+  };
+  onTestFinished(async () => {
+    await stop();
+    await relay.close();
+    await log.close();
+  });
+  return { relay, stop };
+}
+
+/** Until the relay has been at every partition. */
+export async function untilOpened(reader: LogReader): Promise<void> {
+  for (let partition = 0; partition < PARTITIONS; partition += 1) {
+    const isOpen = () =>
+      reader.end(partition).then(
+        () => true,
+        () => false,
+      );
+    await until(`partition ${partition} is opened by its relay`, isOpen);
+  }
+}

@@ -1,0 +1,204 @@
+/**
+ * New records of many partitions as they come: one long poll under way at each broker, for all partitions that it leads.
+ * No consumer group: who reads what is decided by the leases, and how far by the cursors.
+ */
+import { setTimeout as delay } from 'node:timers/promises';
+import type { Consumer } from '@platformatic/kafka';
+import { isKafkaError, type Kafka, partitionToFetch, unavailable } from './kafka.ts';
+import { type TopicRecord, toRecords } from './kafka-records.ts';
+
+export interface Subscription {
+  topic: string;
+  partition: number;
+  /** The offset to go on with. */
+  next: number;
+  /** Has it enough for now? */
+  isFull(): boolean;
+  /** Records from `next` on, in order. */
+  deliver(records: TopicRecord[]): void;
+  /** The topic no longer holds what was asked for; it is followed no more. */
+  lost(): void;
+}
+
+/** A broker with no news answers after so long; a partition that is newly followed waits for that at most. */
+const WAIT_MS = 250;
+/** While somebody has enough for now, the broker is asked again sooner: room may come meanwhile. */
+const WAIT_FULL_MS = 5;
+const PARTITION_BYTES_MAX = 1_048_576;
+const RETRY_MS_MIN = 50;
+const RETRY_MS_MAX = 1000;
+
+export class KafkaFeed {
+  readonly #kafka: Kafka;
+  readonly #consumer: Consumer;
+  /** With the id of the topic as it was when first asked for. */
+  readonly #subscriptions = new Map<Subscription, string | undefined>();
+  readonly #polls = new Map<number, Promise<void>>();
+  readonly #onTrouble: (error: unknown) => void;
+  readonly #closing = new AbortController();
+  #assigning: Promise<void> | undefined;
+
+  constructor(kafka: Kafka, clientId: string, onTrouble: (error: unknown) => void) {
+    this.#kafka = kafka;
+    this.#consumer = kafka.consumer(clientId);
+    this.#onTrouble = onTrouble;
+  }
+
+  add(subscription: Subscription): void {
+    this.#subscriptions.set(subscription, undefined);
+    this.#assign();
+  }
+
+  remove(subscription: Subscription): void {
+    this.#subscriptions.delete(subscription);
+  }
+
+  async close(): Promise<void> {
+    this.#closing.abort();
+    this.#subscriptions.clear();
+    await this.#consumer.close().catch(() => {});
+    await this.#assigning;
+    await Promise.all(this.#polls.values());
+  }
+
+  /** Sees to it that each broker which leads a followed partition is polled. */
+  #assign(): void {
+    this.#assigning ??= this.#assignAll().finally(() => {
+      this.#assigning = undefined;
+    });
+  }
+
+  async #assignAll(): Promise<void> {
+    for (let ms = RETRY_MS_MIN; !this.#closing.signal.aborted; ms = Math.min(2 * ms, RETRY_MS_MAX)) {
+      try {
+        // Again while somebody is added meanwhile.
+        for (let known = -1; known !== this.#subscriptions.size; ) {
+          known = this.#subscriptions.size;
+          for (const leader of (await this.#byLeader()).keys()) this.#poll(leader);
+        }
+        return;
+      } catch (error) {
+        this.#onTrouble(error);
+        this.#consumer.clearMetadata();
+        await this.#pause(ms);
+      }
+    }
+  }
+
+  #poll(leader: number): void {
+    if (this.#polls.has(leader)) return;
+    const poll = this.#pollUntilIdle(leader).finally(() => this.#polls.delete(leader));
+    this.#polls.set(leader, poll);
+  }
+
+  async #pollUntilIdle(leader: number): Promise<void> {
+    for (let ms = RETRY_MS_MIN; !this.#closing.signal.aborted; ) {
+      try {
+        const mine = (await this.#byLeader()).get(leader);
+        if (!mine) return;
+        await this.#fetch(leader, mine);
+        ms = RETRY_MS_MIN;
+      } catch (error) {
+        if (this.#closing.signal.aborted) return;
+        this.#onTrouble(error);
+        this.#consumer.clearMetadata();
+        await this.#pause(ms);
+        ms = Math.min(2 * ms, RETRY_MS_MAX);
+        // Its partitions may have other leaders now.
+        this.#assign();
+      }
+    }
+  }
+
+  async #byLeader(): Promise<Map<number, Followed[]>> {
+    const byLeader = new Map<number, Followed[]>();
+    for (const topic of new Set([...this.#subscriptions.keys()].map((s) => s.topic))) {
+      const { id, leaders } = await this.#kafka.metadataOf(this.#consumer, topic);
+      for (const [subscription, knownId = id] of this.#subscriptions) {
+        if (subscription.topic !== topic) continue;
+        if (knownId !== id) {
+          // Made anew: its offsets mean something else.
+          this.#lose(subscription);
+          continue;
+        }
+        this.#subscriptions.set(subscription, id);
+        const leader = leaders[subscription.partition] ?? -1;
+        byLeader.set(leader, [...(byLeader.get(leader) ?? []), { subscription, topicId: id }]);
+      }
+    }
+    if (byLeader.delete(-1)) {
+      // Elected soon; the others need not wait for that.
+      this.#consumer.clearMetadata();
+      void this.#pause(RETRY_MS_MIN).then(() => this.#assign());
+    }
+    return byLeader;
+  }
+
+  async #fetch(node: number, mine: Followed[]): Promise<void> {
+    const wanting = mine.filter(({ subscription }) => !subscription.isFull());
+    if (wanting.length === 0) return this.#pause(WAIT_FULL_MS);
+    const topics = [...Map.groupBy(wanting, ({ topicId }) => topicId)].map(([topicId, followed]) => ({
+      topicId,
+      partitions: followed.map(({ subscription }) =>
+        partitionToFetch(subscription.partition, subscription.next, PARTITION_BYTES_MAX),
+      ),
+    }));
+    const maxWaitTime = wanting.length < mine.length ? WAIT_FULL_MS : WAIT_MS;
+    const response = await this.#consumer.fetch({ node, topics, minBytes: 1, maxWaitTime }).catch((error) => {
+      this.#dropLost(error, wanting);
+      throw unavailable(error);
+    });
+    for (const { topicId, partitions } of response.responses) {
+      for (const { partitionIndex, records } of partitions) {
+        const found = wanting.find(
+          (f) => f.topicId === topicId && f.subscription.partition === partitionIndex,
+        );
+        if (!found || !records || !this.#subscriptions.has(found.subscription)) continue;
+        const { subscription } = found;
+        // A batch comes whole, also when only its end was asked for.
+        const fresh = toRecords(records, partitionIndex).filter(({ offset }) => offset >= subscription.next);
+        const last = fresh.at(-1);
+        if (!last) continue;
+        subscription.next = last.offset + 1;
+        subscription.deliver(fresh);
+      }
+    }
+  }
+
+  /** The answer tells which partitions hold no such offset; a topic that was made anew has another id. */
+  #dropLost(error: unknown, wanting: Followed[]): void {
+    const isOtherTopic =
+      isKafkaError(error, 'UNKNOWN_TOPIC_ID') || isKafkaError(error, 'INCONSISTENT_TOPIC_ID');
+    const responses: FetchAnswer[] =
+      (error as { response?: { responses?: FetchAnswer[] } }).response?.responses ?? [];
+    for (const { topicId, subscription } of wanting) {
+      const isOutOfRange = responses
+        .filter((answer) => answer.topicId === topicId)
+        .flatMap(({ partitions }) => partitions)
+        .some((p) => p.partitionIndex === subscription.partition && p.errorCode === OFFSET_OUT_OF_RANGE);
+      if (!isOtherTopic && !isOutOfRange) continue;
+      this.#lose(subscription);
+    }
+  }
+
+  #lose(subscription: Subscription): void {
+    this.#subscriptions.delete(subscription);
+    subscription.lost();
+  }
+
+  #pause(ms: number): Promise<void> {
+    return delay(ms, undefined, { signal: this.#closing.signal, ref: false }).catch(() => {});
+  }
+}
+
+interface Followed {
+  subscription: Subscription;
+  topicId: string;
+}
+
+interface FetchAnswer {
+  topicId: string;
+  partitions: { partitionIndex: number; errorCode: number }[];
+}
+
+const OFFSET_OUT_OF_RANGE = 1;

@@ -1,0 +1,88 @@
+/**
+ * An event as a Kafka record and back: a CloudEvent in binary mode (CloudEvents 1.0, Kafka protocol binding), keyed by its
+ * user, with its position in a header of its own.
+ */
+
+import type { MessageToProduce, RecordsBatch } from '@platformatic/kafka';
+import type { ServiceName } from '@stream-processing/contracts/names.ts';
+import type { LogEvent } from './log.ts';
+
+export type Message = MessageToProduce<string | undefined, string | undefined, string, string>;
+
+/** A record as it stands in its topic's partition. */
+export interface TopicRecord {
+  offset: number;
+  /**
+   * How far the log reaches as far as this record tells: the event's own position, or more where the relay had to begin
+   * again and says what was there before.
+   */
+  end: number;
+  /** undefined: a record that only tells the end, or that is not ours. */
+  event: LogEvent | undefined;
+}
+
+const POSITION = 'position';
+const END = 'end';
+
+/** `end`: the log's end, where that is more than this record shows by itself. */
+export function toMessage(topic: string, service: ServiceName, event: LogEvent, end?: number): Message {
+  const { type, user_id, data, partition, position, trace, created_at } = event;
+  const headers: Record<string, string> = {
+    'content-type': 'application/json',
+    ce_specversion: '1.0',
+    ce_id: `${partition}-${position}`,
+    ce_source: `/${service}`,
+    ce_type: type,
+    ce_time: created_at.toISOString(),
+    ce_subject: String(user_id),
+    [POSITION]: String(position),
+  };
+  if (trace !== null) headers.traceparent = trace;
+  if (end !== undefined) headers[END] = String(end);
+  return { topic, partition, key: String(user_id), value: JSON.stringify(data), headers };
+}
+
+/** Tells where the log ends in a partition that holds no event. */
+export function endMessage(topic: string, partition: number, end: number): Message {
+  return { topic, partition, key: undefined, value: undefined, headers: { [END]: String(end) } };
+}
+
+export function toRecords(batches: RecordsBatch[] | null | undefined, partition: number): TopicRecord[] {
+  return (batches ?? []).flatMap((batch) =>
+    batch.records.map((record) => {
+      const headers = new Map(record.headers.map(([name, value]) => [String(name), String(value)]));
+      const event = eventOf(record.value, headers, partition);
+      return {
+        offset: Number(batch.firstOffset) + record.offsetDelta,
+        end: Math.max(event?.position ?? 0, numberOf(headers.get(END)) ?? 0),
+        event,
+      };
+    }),
+  );
+}
+
+/** What somebody else wrote into the topic is passed over. */
+function eventOf(
+  value: Buffer | null,
+  headers: Map<string, string>,
+  partition: number,
+): LogEvent | undefined {
+  const position = numberOf(headers.get(POSITION));
+  const user_id = numberOf(headers.get('ce_subject'));
+  const created_at = new Date(headers.get('ce_time') ?? '');
+  const type = headers.get('ce_type');
+  if (!position || user_id === undefined || !type || !value || Number.isNaN(created_at.getTime()))
+    return undefined;
+  let data: object;
+  try {
+    data = JSON.parse(value.toString());
+  } catch {
+    return undefined;
+  }
+  return { partition, position, type, user_id, data, trace: headers.get('traceparent') ?? null, created_at };
+}
+
+function numberOf(text: string | undefined): number | undefined {
+  const number = /^\d{1,16}$/.test(text ?? '') ? Number(text) : undefined;
+  return Number.isSafeInteger(number) ? number : undefined;
+}

@@ -1,0 +1,84 @@
+/**
+ * Positions of a log, found in a topic that knows only offsets. Positions grow along the offsets, except where a relay wrote
+ * a batch twice: after a crash, or when an instance that was paused wakes up and sends what another sent long ago.
+ */
+import type { Kafka } from './kafka.ts';
+import type { TopicRecord } from './kafka-records.ts';
+import { LogMissing } from './log.ts';
+
+/**
+ * How far the log reaches in a partition whose next offset is `next`. The newest record alone would not do: it may be a
+ * repetition, of which each paused instance sends one batch, so that the batch before is looked at too.
+ */
+export async function newestIn(
+  kafka: Kafka,
+  topic: string,
+  partition: number,
+  next: number,
+): Promise<number> {
+  const { before, last } = await lastBatches(kafka, topic, partition, next);
+  if (last.length === 0)
+    throw new LogMissing(`nothing is relayed into partition ${partition} of ${topic} yet`);
+  return Math.max(...[...before, ...last].map(({ end }) => end));
+}
+
+/**
+ * Up to which position the events are there below the offset `next`; 0: none is. Where events are missing between the last
+ * two batches (the topic lost records and a relay crashed before it could mend that), only up to there.
+ */
+export async function relayedIn(
+  kafka: Kafka,
+  topic: string,
+  partition: number,
+  next: number,
+): Promise<number> {
+  const { before, last } = await lastBatches(kafka, topic, partition, next);
+  const earlier = positionsOf(before);
+  const later = positionsOf(last);
+  const reached = Math.max(0, ...earlier);
+  return later.length > 0 && (earlier.length === 0 || Math.min(...later) <= reached + 1)
+    ? Math.max(reached, ...later)
+    : reached;
+}
+
+async function lastBatches(kafka: Kafka, topic: string, partition: number, next: number) {
+  const last = next > 0 ? await kafka.recordsAt(topic, partition, next - 1) : [];
+  const base = last[0]?.offset ?? 0;
+  const before = base > 0 ? await kafka.recordsAt(topic, partition, base - 1) : [];
+  return { before, last };
+}
+
+function positionsOf(records: TopicRecord[]): number[] {
+  return records.flatMap(({ event }) => event?.position ?? []);
+}
+
+/** The offset from which on the events after position `after` follow; at a repetition, perhaps too late a one. */
+export async function offsetAfter(
+  kafka: Kafka,
+  topic: string,
+  partition: number,
+  after: number,
+): Promise<number> {
+  const { first, next } = await kafka.offsetsOf(topic, partition);
+  const look = (offset: number) => kafka.recordsAt(topic, partition, offset);
+  const indexOf = (records: TopicRecord[]) =>
+    records.find(({ event }) => event?.position === after + 1)?.offset;
+  // Where nothing was ever repeated or removed: the relay's opening record, then position after position.
+  const guess = after + 1;
+  if (guess >= first && guess < next) {
+    const found = indexOf(await look(guess));
+    if (found !== undefined) return found;
+  }
+  let low = first;
+  let high = next;
+  while (low < high) {
+    const records = await look(Math.floor((low + high) / 2));
+    // Removed meanwhile.
+    if (records.length === 0) return low;
+    const found = indexOf(records);
+    if (found !== undefined) return found;
+    if (positionsOf(records).every((position) => position <= after)) low = records.at(-1)!.offset + 1;
+    else high = Math.max(low, records[0]!.offset);
+  }
+  return low;
+}

@@ -1,0 +1,310 @@
+/** One service's connections to a Kafka cluster, as far as the log needs them: topics, records by offset, batches to write. */
+import {
+  Admin,
+  Consumer,
+  FetchIsolationLevels,
+  findErrorBy,
+  GenericError,
+  ListOffsetTimestamps,
+  Producer,
+  stringSerializers,
+} from '@platformatic/kafka';
+import type { ServiceName } from '@stream-processing/contracts/names.ts';
+import { coalesce } from './coalesce.ts';
+import { type Message, type TopicRecord, toRecords } from './kafka-records.ts';
+import { LogMissing, LogUnavailable } from './log.ts';
+import { StartupError } from './startup-error.ts';
+
+export interface KafkaOptions {
+  /** host:port of some brokers; the others are found through them. */
+  brokers: string[];
+  /** Before the service's name. */
+  topicPrefix: string;
+  replicationFactor: number;
+  /** Hours; 0: for ever. */
+  retentionHours: number;
+  /** PEM texts; undefined: no TLS. */
+  tls?: { ca?: string | undefined; cert?: string | undefined; key?: string | undefined } | undefined;
+  sasl?: { mechanism: SaslMechanism; username: string; password: string } | undefined;
+}
+
+export const SASL_MECHANISMS = ['PLAIN', 'SCRAM-SHA-256', 'SCRAM-SHA-512'] as const;
+export type SaslMechanism = (typeof SASL_MECHANISMS)[number];
+
+/** What a topic's partition holds: offsets from `first` to below `next`. */
+export interface Offsets {
+  first: number;
+  next: number;
+}
+
+/** A broker that does not answer for so long is given up for this request. */
+const REQUEST_MS_MAX = 5000;
+/** Each try asks anew who leads the partition: with three, a leader's change within 0.3 s goes unnoticed. */
+const TRIES = 3;
+const RETRY_MS = 100;
+/** Room for the largest batch that the relay writes. */
+const BATCH_BYTES_MAX = 1_048_576;
+
+type Place = { topic: string; partition: number; offset: number };
+
+export class Kafka {
+  readonly #options: KafkaOptions;
+  readonly #producer: Producer<string | undefined, string | undefined, string, string>;
+  // Beside what follows the log: a broker answers one connection's requests in turn, and a fetch there may wait for news.
+  readonly #lookups: Consumer;
+  readonly #senders = new Map<number, (messages: Message[]) => Promise<number>>();
+  readonly #lookers = new Map<number, (place: Place) => Promise<TopicRecord[]>>();
+  readonly #offsets = new Map<string, (partition: number) => Promise<number>>();
+
+  constructor(options: KafkaOptions, clientId: string) {
+    this.#options = options;
+    this.#producer = new Producer({
+      ...this.clientOptions(clientId),
+      idempotent: true,
+      retries: TRIES - 1,
+      serializers: stringSerializers as object,
+    });
+    this.#lookups = this.consumer(`${clientId}-lookups`);
+  }
+
+  topicOf(service: ServiceName): string {
+    return this.#options.topicPrefix + service;
+  }
+
+  /** A client of its own for whoever fetches; it joins no group. */
+  consumer(clientId: string): Consumer {
+    return new Consumer({
+      ...this.clientOptions(clientId),
+      groupId: clientId,
+      autocommit: false,
+      retries: 0,
+      isolationLevel: FetchIsolationLevels.READ_UNCOMMITTED,
+    });
+  }
+
+  clientOptions(clientId: string) {
+    const { brokers, tls, sasl } = this.#options;
+    return {
+      clientId,
+      bootstrapBrokers: brokers,
+      connectTimeout: REQUEST_MS_MAX,
+      requestTimeout: REQUEST_MS_MAX,
+      timeout: REQUEST_MS_MAX,
+      retryDelay: RETRY_MS,
+      ...(tls ? { tls } : {}),
+      ...(sasl ? { sasl } : {}),
+    };
+  }
+
+  /** Creates the topic of a service, or checks the one that is there: users would change their partition. */
+  async createTopic(service: ServiceName, partitions: number): Promise<void> {
+    const { replicationFactor, retentionHours } = this.#options;
+    const topic = this.topicOf(service);
+    const admin = new Admin({ ...this.clientOptions(`${service}-admin`), retries: TRIES - 1 });
+    try {
+      await admin.createTopics({
+        topics: [topic],
+        partitions,
+        replicas: replicationFactor,
+        configs: [
+          { name: 'cleanup.policy', value: 'delete' },
+          { name: 'retention.ms', value: retentionHours === 0 ? '-1' : String(retentionHours * 3_600_000) },
+          // A write is acknowledged by all but one of the copies at least: it survives a broker, and so does writing.
+          { name: 'min.insync.replicas', value: String(Math.max(1, replicationFactor - 1)) },
+        ],
+      });
+    } catch (error) {
+      if (!isKafkaError(error, 'TOPIC_ALREADY_EXISTS')) {
+        if (isKafkaError(error, 'INVALID_REPLICATION_FACTOR'))
+          throw new StartupError(
+            `KAFKA_REPLICATION_FACTOR is ${replicationFactor}, but the cluster has fewer brokers`,
+          );
+        throw unavailable(error);
+      }
+      const found = (await this.metadataOf(this.#lookups, topic)).leaders.length;
+      if (found !== partitions)
+        throw new StartupError(
+          `the Kafka topic ${topic} has ${found} partitions, but PARTITIONS is ${partitions}: ` +
+            'delete the topic, and it is made and filled anew, or choose another KAFKA_TOPIC_PREFIX',
+        );
+    } finally {
+      await admin.close().catch(() => {});
+    }
+  }
+
+  /** The topic's id and the leaders of its partitions, as known to `client`; `clearMetadata` there makes it ask again. */
+  async metadataOf(
+    client: Pick<Consumer, 'metadata'>,
+    topic: string,
+  ): Promise<{ id: string; leaders: number[] }> {
+    const metadata = await client.metadata({ topics: [topic] }).catch((error) => {
+      throw unavailable(error);
+    });
+    const found = metadata.topics.get(topic);
+    if (!found) throw new LogMissing(`the Kafka topic ${topic} does not exist`);
+    return { id: found.id, leaders: found.partitions.map(({ leader }) => leader) };
+  }
+
+  /**
+   * Writes a batch into one partition; resolves with the offset of its first record once it is on all in-sync replicas.
+   * Batches for one leader travel together. A rejected batch may have been written all the same.
+   */
+  async send(messages: [Message, ...Message[]]): Promise<number> {
+    const { topic, partition } = messages[0];
+    const leader = await this.#leaderOf(this.#producer, topic, partition!);
+    return getOrMake(this.#senders, leader, () => coalesce((batches) => this.#sendAll(batches)))(messages);
+  }
+
+  /** The records of the batch that holds `offset`, all of them; empty: there is no such offset. */
+  async recordsAt(topic: string, partition: number, offset: number): Promise<TopicRecord[]> {
+    const leader = await this.#leaderOf(this.#lookups, topic, partition);
+    const look = getOrMake(this.#lookers, leader, () => coalesce((places) => this.#lookAll(leader, places)));
+    return look({ topic, partition, offset });
+  }
+
+  async offsetsOf(topic: string, partition: number): Promise<Offsets> {
+    const [first, next] = await Promise.all([
+      this.#offsetOf(topic, ListOffsetTimestamps.EARLIEST)(partition),
+      this.nextOffset(topic, partition),
+    ]);
+    return { first, next };
+  }
+
+  /** The offset that the next record will get. */
+  nextOffset(topic: string, partition: number): Promise<number> {
+    return this.#offsetOf(topic, ListOffsetTimestamps.LATEST)(partition);
+  }
+
+  async close(): Promise<void> {
+    await Promise.all(
+      [this.#producer.close(), this.#lookups.close()].map((closed) => closed.catch(() => {})),
+    );
+  }
+
+  async #leaderOf(client: Pick<Consumer, 'metadata' | 'clearMetadata'>, topic: string, partition: number) {
+    const { leaders } = await this.metadataOf(client, topic);
+    const leader = leaders[partition];
+    if (leader === undefined)
+      throw new Error(
+        `the Kafka topic ${topic} has no partition ${partition}: is PARTITIONS the same everywhere?`,
+      );
+    if (leader >= 0) return leader;
+    client.clearMetadata();
+    throw new LogUnavailable(`partition ${partition} of the Kafka topic ${topic} has no leader`);
+  }
+
+  async #sendAll(batches: Message[][]): Promise<number[]> {
+    try {
+      const { offsets = [] } = await this.#producer.send({ messages: batches.flat() });
+      return batches.map(([first]) =>
+        Number(offsets.find((o) => o.topic === first!.topic && o.partition === first!.partition)!.offset),
+      );
+    } catch (error) {
+      this.#producer.clearMetadata();
+      throw unavailable(error);
+    }
+  }
+
+  async #lookAll(leader: number, places: Place[]): Promise<TopicRecord[][]> {
+    const found: TopicRecord[][] = places.map(() => []);
+    let left = places.map((place, i) => ({ ...place, i }));
+    while (left.length > 0) {
+      // A request has room for one offset of each partition.
+      const now = left.filter(
+        (a, i) => left.findIndex((b) => b.topic === a.topic && b.partition === a.partition) === i,
+      );
+      left = left.filter((place) => !now.includes(place));
+      const records = await this.#fetchOnce(leader, now);
+      now.forEach(({ i }, n) => {
+        found[i] = records[n]!;
+      });
+    }
+    return found;
+  }
+
+  async #fetchOnce(node: number, places: Place[]): Promise<TopicRecord[][]> {
+    const ids = new Map<string, string>();
+    for (const { topic } of places) ids.set(topic, (await this.metadataOf(this.#lookups, topic)).id);
+    const topics = places.map(({ topic, partition, offset }) => ({
+      topicId: ids.get(topic)!,
+      partitions: [partitionToFetch(partition, offset, BATCH_BYTES_MAX)],
+    }));
+    const options = { node, topics, minBytes: 0, maxWaitTime: 0 };
+    const response = await this.#lookups.fetch(options).catch((error) => {
+      // One partition without such an offset fails them all; what the others hold is in the answer too.
+      const answer = findErrorBy(error, 'apiId', 'OFFSET_OUT_OF_RANGE') && error.response;
+      this.#lookups.clearMetadata();
+      if (!answer) throw unavailable(error);
+      return answer as Awaited<ReturnType<Consumer['fetch']>>;
+    });
+    return places.map(({ topic, partition }) => {
+      const partitions = response.responses.filter(({ topicId }) => topicId === ids.get(topic));
+      const data = partitions.flatMap((each) => each.partitions).find((p) => p.partitionIndex === partition);
+      if (data && data.errorCode !== 0 && data.errorCode !== OFFSET_OUT_OF_RANGE)
+        throw new LogUnavailable(
+          `Kafka answers error ${data.errorCode} for partition ${partition} of ${topic}`,
+        );
+      const batches = data?.records?.slice(0, 1);
+      return toRecords(batches, partition);
+    });
+  }
+
+  #offsetOf(topic: string, timestamp: bigint): (partition: number) => Promise<number> {
+    return getOrMake(this.#offsets, `${topic} ${timestamp}`, () =>
+      coalesce(async (partitions) => {
+        try {
+          await this.metadataOf(this.#lookups, topic);
+          const wanted = { [topic]: [...new Set(partitions)] };
+          const answer = await this.#lookups.listOffsets({ topics: [topic], partitions: wanted, timestamp });
+          return partitions.map((partition) => Number(answer.get(topic)![partition]));
+        } catch (error) {
+          this.#lookups.clearMetadata();
+          throw error instanceof LogMissing ? error : unavailable(error);
+        }
+      }),
+    );
+  }
+}
+
+const OFFSET_OUT_OF_RANGE = 1;
+
+export function partitionToFetch(partition: number, offset: number, bytes: number) {
+  return {
+    partition,
+    fetchOffset: BigInt(offset),
+    partitionMaxBytes: bytes,
+    currentLeaderEpoch: -1,
+    lastFetchedEpoch: -1,
+  };
+}
+
+export function isKafkaError(error: unknown, id: string): boolean {
+  return findErrorBy(error as Error, 'apiId', id) !== null;
+}
+
+/** What the client said, as one of the log's own errors. */
+export function unavailable(error: unknown): Error {
+  if (!(error instanceof GenericError || error instanceof AggregateError)) return error as Error;
+  if (
+    /^Unknown topic/.test(error.message) ||
+    isKafkaError(error, 'UNKNOWN_TOPIC_OR_PARTITION') ||
+    isKafkaError(error, 'UNKNOWN_TOPIC_ID')
+  )
+    return new LogMissing('the Kafka topic does not exist', { cause: error });
+  return new LogUnavailable(reasonOf(error), { cause: error });
+}
+
+/** The first error that says something by itself. */
+function reasonOf(error: Error): string {
+  if (error instanceof AggregateError && error.errors.length > 0) return reasonOf(error.errors.at(-1));
+  if (error.cause instanceof Error) return reasonOf(error.cause);
+  return error.message;
+}
+
+function getOrMake<Key, Value>(map: Map<Key, Value>, key: Key, make: () => Value): Value {
+  const known = map.get(key);
+  if (known !== undefined) return known;
+  const value = make();
+  map.set(key, value);
+  return value;
+}

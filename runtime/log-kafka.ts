@@ -1,0 +1,194 @@
+import { coalesce } from './coalesce.ts';
+import type { Kafka } from './kafka.ts';
+import type { KafkaFeed, Subscription } from './kafka-feed.ts';
+import type { TopicRecord } from './kafka-records.ts';
+import { newestIn, offsetAfter } from './kafka-search.ts';
+import { type LogEvent, type LogReader, LogUnavailable } from './log.ts';
+import { PositionWaits } from './position-waits.ts';
+
+export interface KafkaLogOptions {
+  kafka: Kafka;
+  /** May serve several logs. */
+  feed: KafkaFeed;
+  topic: string;
+}
+
+/** Events of a partition that are kept ahead of its processor; beyond, the broker keeps them. */
+const AHEAD_MAX = 2048;
+/** What is known to be there comes within this time, or the log does not answer. */
+const ARRIVAL_MS_MAX = 5000;
+
+/**
+ * Reads a log from the Kafka topic that its service's relay fills. Positions stand in the records' headers: repetitions are
+ * dropped by them, and offsets serve only to find them again (kafka-search.ts). While there is no topic, or nothing was
+ * ever relayed into a partition, calls reject with LogMissing.
+ */
+export function kafkaLog({ kafka, feed, topic }: KafkaLogOptions): LogReader {
+  const ends = new PositionWaits();
+  const followers = new Map<number, Follower>();
+  const closing = new AbortController();
+  const answered = new Map<number, { next: number; end: number }>();
+
+  async function follow(partition: number, after: number, from?: number): Promise<Follower> {
+    unfollow(partition);
+    const next = from ?? (await offsetAfter(kafka, topic, partition, after));
+    const follower = new Follower({ topic, partition, after, next, isWhole: from !== undefined, ends });
+    followers.set(partition, follower);
+    feed.add(follower);
+    return follower;
+  }
+
+  function unfollow(partition: number): void {
+    const follower = followers.get(partition);
+    if (follower) feed.remove(follower);
+    followers.delete(partition);
+  }
+
+  /** The one that has everything after `after`, or gets it. */
+  async function followerOf(partition: number, after: number): Promise<Follower> {
+    const follower = followers.get(partition);
+    return follower?.serves(after) ? follower : follow(partition, after);
+  }
+
+  const end = coalesce((partitions: number[]) => Promise.all(partitions.map(endOf)));
+
+  async function endOf(partition: number): Promise<number> {
+    const next = await kafka.nextOffset(topic, partition);
+    const follower = followers.get(partition);
+    const known = answered.get(partition);
+    let found: number;
+    if (follower && follower.next >= next && follower.end > 0) found = follower.end;
+    else if (known?.next === next) found = known.end;
+    else found = await newestIn(kafka, topic, partition, next);
+    answered.set(partition, { next, end: found });
+    // Not below what was seen before: a topic that lost records is filled again.
+    return Math.max(found, ends.known(partition));
+  }
+
+  return {
+    async read(partition, after, max) {
+      let follower = await followerOf(partition, after);
+      follower.forget(after);
+      if (follower.events.length === 0 && (await end(partition)) <= after) return [];
+      await follower.arrival(closing.signal);
+      if (follower.gap !== undefined && follower.events.length === 0 && !follower.isWhole) {
+        // A repetition was taken for the place to begin at: look from the very first record on.
+        const { first } = await kafka.offsetsOf(topic, partition);
+        follower = await follow(partition, after, first);
+        await follower.arrival(closing.signal);
+      }
+      if (follower.events.length === 0 && follower.gap !== undefined) {
+        unfollow(partition);
+        throw new Error(`gap in the log: position ${after + 1} is missing, ${follower.gap} came`);
+      }
+      return follower.events.slice(0, max);
+    },
+    end,
+    async wait(partition, after, signal) {
+      await followerOf(partition, after);
+      await ends.until(partition, after + 1, signal);
+      if (signal.aborted) unfollow(partition);
+    },
+    seen: (partition) => ends.known(partition),
+    hint: (partition, position) => ends.reached(partition, position),
+    async close() {
+      closing.abort();
+      for (const partition of [...followers.keys()]) unfollow(partition);
+    },
+  };
+}
+
+interface FollowerOptions {
+  topic: string;
+  partition: number;
+  /** Positions up to here are not wanted. */
+  after: number;
+  /** The offset to begin at. */
+  next: number;
+  /** Does it begin at the topic's first record? */
+  isWhole: boolean;
+  ends: PositionWaits;
+}
+
+/** What came of one partition and is not applied yet: the events right after `after`, without a gap. */
+class Follower implements Subscription {
+  readonly topic: string;
+  readonly partition: number;
+  readonly isWhole: boolean;
+  readonly events: LogEvent[] = [];
+  next: number;
+  /** How far the log is known to reach by what came. */
+  end = 0;
+  /** A position that came while the one before it is missing. */
+  gap: number | undefined;
+  #after: number;
+  #isLost = false;
+  readonly #ends: PositionWaits;
+  #arrived = Promise.withResolvers<void>();
+
+  constructor({ topic, partition, after, next, isWhole, ends }: FollowerOptions) {
+    this.topic = topic;
+    this.partition = partition;
+    this.#after = after;
+    this.next = next;
+    this.isWhole = isWhole;
+    this.#ends = ends;
+  }
+
+  serves(after: number): boolean {
+    return !this.#isLost && after >= this.#after && after <= this.#last;
+  }
+
+  /** These are applied. */
+  forget(after: number): void {
+    this.events.splice(0, after - this.#after);
+    this.#after = after;
+  }
+
+  /** Resolves when there is something to tell; rejects when that takes too long. */
+  async arrival(closing: AbortSignal): Promise<void> {
+    if (this.events.length > 0 || this.gap !== undefined) return;
+    const late = AbortSignal.any([closing, AbortSignal.timeout(ARRIVAL_MS_MAX)]);
+    const { promise, reject } = Promise.withResolvers<never>();
+    const expire = () =>
+      reject(new LogUnavailable(`partition ${this.partition} of ${this.topic} does not come`));
+    late.addEventListener('abort', expire);
+    await Promise.race([this.#arrived.promise, promise]).finally(() =>
+      late.removeEventListener('abort', expire),
+    );
+  }
+
+  isFull(): boolean {
+    return this.events.length >= AHEAD_MAX;
+  }
+
+  deliver(records: TopicRecord[]): void {
+    for (const { event, end } of records) {
+      this.end = Math.max(this.end, end);
+      if (!event || event.position <= this.#last) continue;
+      if (event.position === this.#last + 1) {
+        this.events.push(event);
+        this.gap = undefined;
+      } else {
+        this.gap ??= event.position;
+      }
+    }
+    this.#tell();
+  }
+
+  lost(): void {
+    this.#isLost = true;
+    this.#tell();
+  }
+
+  get #last(): number {
+    return this.#after + this.events.length;
+  }
+
+  #tell(): void {
+    this.#ends.reached(this.partition, Math.max(this.#last, this.gap ?? 0));
+    if (this.events.length === 0 && this.gap === undefined && !this.#isLost) return;
+    this.#arrived.resolve();
+    if (this.events.length === 0) this.#arrived = Promise.withResolvers();
+  }
+}

@@ -1,0 +1,217 @@
+/**
+ * Copies this service's log into its Kafka topic, partition by partition and in order: the log in PostgreSQL is the outbox,
+ * Kafka distributes it. Which instance relays a partition is decided by the lease that also decides who works on it.
+ *
+ * A batch may be written twice (a crash before the acknowledgement, an instance that wakes up late): readers drop repetitions
+ * by their positions. What must not be is a hole. So a relay begins behind the last position that it finds in the topic, sends
+ * the next batch only when the one before is acknowledged, and looks again whenever the topic's offsets are not what its own
+ * batches make them: somebody else wrote, or the topic lost records or was made anew.
+ */
+import { setTimeout as delay } from 'node:timers/promises';
+import type { ServiceName } from '@stream-processing/contracts/names.ts';
+import { Problem } from '@stream-processing/contracts/problems.ts';
+import type { Logger } from 'pino';
+import type { Bus } from './announcements.ts';
+import type { Kafka } from './kafka.ts';
+import { endMessage, type Message, toMessage } from './kafka-records.ts';
+import { newestIn, relayedIn } from './kafka-search.ts';
+import { LogMissing, type LogReader } from './log.ts';
+import { PositionWaits } from './position-waits.ts';
+import { repeat } from './repeat.ts';
+import type { Told } from './share.ts';
+
+export interface RelayOptions {
+  service: ServiceName;
+  partitions: number;
+  kafka: Kafka;
+  /** The service's own log. */
+  log: LogReader;
+  bus: Bus;
+  /** So far this instance relayed the partition. */
+  onPublished: (partition: number, position: number) => void;
+  logger: Logger;
+}
+
+/** Of 2 KB at most, which is what the longest name and address make of one, a batch fits a topic's usual bound of 1 MiB. */
+const BATCH_MAX = 500;
+/** How often a relay at rest looks whether the topic is as it left it. */
+const CHECK_MS = 1000;
+const RETRY_MS_MIN = 50;
+const RETRY_MS_MAX = 1000;
+/** A caller whose events are not visible to others by then is told that the outcome is unknown. */
+const PUBLISH_MS_MAX = 10_000;
+/** When somebody waits for so long, the next ones are refused rather than kept waiting too. */
+const BEHIND_MS = 5000;
+const POLL_MS = 250;
+
+/** How far a relay is. */
+interface Place {
+  /** Of the last event in the topic. */
+  position: number;
+  /** The offset that its next record must get. */
+  next: number;
+  /** Where the log ended when this relay began. */
+  end: number;
+}
+
+export class Relay {
+  readonly #options: RelayOptions;
+  readonly #topic: string;
+  readonly #published = new PositionWaits();
+  readonly #waiting = new Set<{ since: number; partition: number }>();
+  readonly #closing = new AbortController();
+  readonly #stopHearing: () => void;
+  readonly #polling: Promise<void>;
+
+  constructor(options: RelayOptions) {
+    this.#options = options;
+    this.#topic = options.kafka.topicOf(options.service);
+    this.#stopHearing = options.bus.on(options.service, (news) => {
+      for (const { of, partition, position } of news)
+        if (of === 'published') this.#published.reached(partition, position);
+    });
+    this.#polling = repeat(POLL_MS, this.#closing.signal, () => this.#look());
+  }
+
+  /** Events that are in the log, as far as heard of, and not in the topic. */
+  lag(partition: number): number {
+    return Math.max(0, this.#options.log.seen(partition) - this.#published.known(partition));
+  }
+
+  /** Does somebody wait for too long already? */
+  get isBehind(): boolean {
+    const [oldest] = this.#waiting;
+    return oldest !== undefined && performance.now() - oldest.since > BEHIND_MS;
+  }
+
+  /** Resolves when all events up to `position` can be read by others; rejects with `outcome_unknown` when that takes too long. */
+  async published(partition: number, position: number): Promise<void> {
+    if (this.#published.known(partition) >= position) return;
+    const waiting = { since: performance.now(), partition };
+    this.#waiting.add(waiting);
+    const late = AbortSignal.timeout(PUBLISH_MS_MAX);
+    await this.#published.until(partition, position, late);
+    this.#waiting.delete(waiting);
+    if (this.#published.known(partition) < position)
+      throw new Problem('outcome_unknown', 'It is done, but the other services cannot hear of it for now.');
+  }
+
+  /** Resolves when others can see what a transaction told; undefined: they can already, or there is nothing to see. */
+  toldBy({ ends, isRepetition }: Told): Promise<void> | undefined {
+    if (isRepetition) return this.#publishedAll();
+    const missing = [...ends].filter(([partition, position]) => this.#published.known(partition) < position);
+    if (missing.length === 0) return undefined;
+    return Promise.all(missing.map((end) => this.published(...end))).then(() => {});
+  }
+
+  /** An answer that is given again may be about any event, of which another instance knew whether it was published. */
+  async #publishedAll(): Promise<void> {
+    const { partitions, log } = this.#options;
+    const all = Array.from({ length: partitions }, async (_, partition) =>
+      this.published(partition, await log.end(partition)),
+    );
+    await Promise.all(all);
+  }
+
+  /** Relays the partition until the signal aborts. */
+  async run(partition: number, signal: AbortSignal): Promise<void> {
+    const { service, kafka, partitions, logger } = this.#options;
+    for (let ms = RETRY_MS_MIN; !signal.aborted; ms = Math.min(2 * ms, RETRY_MS_MAX)) {
+      try {
+        await this.#relay(partition, signal, () => {
+          ms = RETRY_MS_MIN;
+        });
+      } catch (error) {
+        if (signal.aborted) return;
+        if (error instanceof LogMissing) await kafka.createTopic(service, partitions).catch(() => {});
+        logger.warn({ reason: (error as Error).message, partition, retry_ms: ms }, 'relay interrupted');
+        await delay(ms, undefined, { signal, ref: false }).catch(() => {});
+      }
+    }
+  }
+
+  async close(): Promise<void> {
+    this.#closing.abort();
+    this.#stopHearing();
+    await this.#polling;
+  }
+
+  async #relay(partition: number, signal: AbortSignal, onProgress: () => void): Promise<void> {
+    const { service, log, kafka, logger } = this.#options;
+    let place = await this.#resume(partition);
+    this.#reached(partition, place.position);
+    while (!signal.aborted) {
+      const { position, next, end } = place;
+      const events = await log.read(partition, position, BATCH_MAX);
+      if (events.length === 0) {
+        place = await this.#rest(partition, place, signal);
+        continue;
+      }
+      const messages = events.map((event) =>
+        toMessage(this.#topic, service, event, event.position < end ? end : undefined),
+      );
+      const base = await kafka.send(messages as [Message, ...Message[]]);
+      if (base !== next) {
+        logger.warn({ partition, position, offset: base, expected: next }, 'the topic is not as it was left');
+        // Records before this batch are gone: what they held must come again, and then this batch too.
+        place = await this.#resume(partition, base < next ? base : undefined);
+        continue;
+      }
+      place = { position: events.at(-1)!.position, next: base + messages.length, end };
+      this.#reached(partition, place.position);
+      onProgress();
+    }
+  }
+
+  /**
+   * Where to go on: behind the newest event below offset `before`, or of the whole topic. Until what the log holds now is
+   * there too, records tell its end along: a reader must not take the last of them for the newest.
+   */
+  async #resume(partition: number, before?: number): Promise<Place> {
+    const { kafka, log } = this.#options;
+    const { first, next } = await kafka.offsetsOf(this.#topic, partition);
+    const position = await relayedIn(kafka, this.#topic, partition, before ?? next);
+    // Asked for after the topic, which can therefore not be ahead of it.
+    const end = await log.end(partition);
+    if (position > end)
+      throw new Error(
+        `the topic holds position ${position}, but the log ends at ${end}: it belongs to another installation, or the ` +
+          'database was put back to an older state; choose another KAFKA_TOPIC_PREFIX',
+      );
+    const place = { position, next, end };
+    return first === next ? this.#open(partition, place) : place;
+  }
+
+  /** Nothing is in the topic, or everything was too old: whoever asks for the end must find something. */
+  async #open(partition: number, place: Place): Promise<Place> {
+    const base = await this.#options.kafka.send([endMessage(this.#topic, partition, place.end)]);
+    return { ...place, next: base + 1 };
+  }
+
+  /** Until there is more to relay; rejects when the topic is not as this relay left it. */
+  async #rest(partition: number, place: Place, signal: AbortSignal): Promise<Place> {
+    const { kafka, log } = this.#options;
+    const timer = AbortSignal.timeout(CHECK_MS);
+    await log.wait(partition, place.position, AbortSignal.any([signal, timer]));
+    if (signal.aborted || !timer.aborted) return place;
+    const { first, next } = await kafka.offsetsOf(this.#topic, partition);
+    if (next !== place.next) throw new Error(`the topic ends at offset ${next} instead of ${place.next}`);
+    return first === next ? this.#open(partition, { ...place, end: await log.end(partition) }) : place;
+  }
+
+  #reached(partition: number, position: number): void {
+    if (position <= this.#published.known(partition)) return;
+    this.#published.reached(partition, position);
+    this.#options.onPublished(partition, position);
+  }
+
+  /** For what another instance relays, should its announcement be lost. */
+  async #look(): Promise<void> {
+    const { kafka } = this.#options;
+    const late = [...this.#waiting].filter(({ since }) => performance.now() - since > POLL_MS);
+    for (const partition of new Set(late.map((waiting) => waiting.partition))) {
+      const next = await kafka.nextOffset(this.#topic, partition);
+      this.#published.reached(partition, await newestIn(kafka, this.#topic, partition, next));
+    }
+  }
+}
