@@ -4,7 +4,7 @@
  */
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Consumer } from '@platformatic/kafka';
-import { isKafkaError, type Kafka, partitionToFetch, unavailable } from './kafka.ts';
+import { fetchFrom, isKafkaError, type Kafka, partitionToFetch, unavailable } from './kafka.ts';
 import { type TopicRecord, toRecords } from './kafka-records.ts';
 
 export interface Subscription {
@@ -144,9 +144,10 @@ export class KafkaFeed {
       ),
     }));
     const maxWaitTime = wanting.length < mine.length ? WAIT_FULL_MS : WAIT_MS;
-    const response = await this.#consumer.fetch({ node, topics, minBytes: 1, maxWaitTime }).catch((error) => {
+    const options = { node, topics, minBytes: 1, maxWaitTime };
+    const response = await fetchFrom(this.#consumer, options).catch((error) => {
       this.#dropLost(error, wanting);
-      throw unavailable(error);
+      throw unavailable(error, wanting[0]!.subscription.topic);
     });
     for (const { topicId, partitions } of response.responses) {
       for (const { partitionIndex, records } of partitions) {

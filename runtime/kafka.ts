@@ -138,7 +138,7 @@ export class Kafka {
     topic: string,
   ): Promise<{ id: string; leaders: number[] }> {
     const metadata = await client.metadata({ topics: [topic] }).catch((error) => {
-      throw unavailable(error);
+      throw unavailable(error, topic);
     });
     const found = metadata.topics.get(topic);
     if (!found) throw new LogMissing(`the Kafka topic ${topic} does not exist`);
@@ -230,12 +230,12 @@ export class Kafka {
       partitions: [partitionToFetch(partition, offset, BATCH_BYTES_MAX)],
     }));
     const options = { node, topics, minBytes: 0, maxWaitTime: 0 };
-    const response = await this.#lookups.fetch(options).catch((error) => {
+    const response = await fetchFrom(this.#lookups, options).catch((error) => {
       // One partition without such an offset fails them all; what the others hold is in the answer too.
       const answer = findErrorBy(error, 'apiId', 'OFFSET_OUT_OF_RANGE') && error.response;
       this.#lookups.clearMetadata();
       if (!answer) throw unavailable(error);
-      return answer as Awaited<ReturnType<Consumer['fetch']>>;
+      return answer as FetchResponse;
     });
     return places.map(({ topic, partition }) => {
       const partitions = response.responses.filter(({ topicId }) => topicId === ids.get(topic));
@@ -259,7 +259,7 @@ export class Kafka {
           return partitions.map((partition) => Number(answer.get(topic)![partition]));
         } catch (error) {
           this.#lookups.clearMetadata();
-          throw error instanceof LogMissing ? error : unavailable(error);
+          throw unavailable(error, topic);
         }
       }),
     );
@@ -267,6 +267,28 @@ export class Kafka {
 }
 
 const OFFSET_OUT_OF_RANGE = 1;
+
+/**
+ * One fetch. After an answer with an error the broker's session for this client is a step ahead of the client's, which
+ * the client learns by its next request failing: that one is repeated.
+ */
+export async function fetchFrom(
+  consumer: Consumer,
+  options: Parameters<Consumer['fetch']>[0],
+): Promise<FetchResponse> {
+  return consumer.fetch(options).catch((error) => {
+    if (SESSION_LOST.some((id) => isKafkaError(error, id))) return consumer.fetch(options);
+    throw error;
+  });
+}
+
+export type FetchResponse = Awaited<ReturnType<Consumer['fetch']>>;
+
+const SESSION_LOST = [
+  'INVALID_FETCH_SESSION_EPOCH',
+  'FETCH_SESSION_ID_NOT_FOUND',
+  'FETCH_SESSION_TOPIC_ID_ERROR',
+];
 
 export function partitionToFetch(partition: number, offset: number, bytes: number) {
   return {
@@ -283,15 +305,14 @@ export function isKafkaError(error: unknown, id: string): boolean {
 }
 
 /** What the client said, as one of the log's own errors. */
-export function unavailable(error: unknown): Error {
+export function unavailable(error: unknown, topic?: string): Error {
   if (!(error instanceof GenericError || error instanceof AggregateError)) return error as Error;
-  if (
-    /^Unknown topic/.test(error.message) ||
-    isKafkaError(error, 'UNKNOWN_TOPIC_OR_PARTITION') ||
-    isKafkaError(error, 'UNKNOWN_TOPIC_ID')
-  )
-    return new LogMissing('the Kafka topic does not exist', { cause: error });
-  return new LogUnavailable(reasonOf(error), { cause: error });
+  const isMissing =
+    error.message.startsWith('Unknown topic') ||
+    ['UNKNOWN_TOPIC_OR_PARTITION', 'UNKNOWN_TOPIC_ID'].some((id) => isKafkaError(error, id));
+  return isMissing
+    ? new LogMissing(`the Kafka topic ${topic ?? ''} does not exist`, { cause: error })
+    : new LogUnavailable(reasonOf(error), { cause: error });
 }
 
 /** The first error that says something by itself. */

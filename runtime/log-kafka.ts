@@ -85,8 +85,10 @@ export function kafkaLog({ kafka, feed, topic }: KafkaLogOptions): LogReader {
     },
     end,
     async wait(partition, after, signal) {
-      await followerOf(partition, after);
-      await ends.until(partition, after + 1, signal);
+      while (ends.known(partition) <= after && !signal.aborted) {
+        const follower = await followerOf(partition, after);
+        await Promise.race([ends.until(partition, after + 1, signal), follower.untilLost]);
+      }
       if (signal.aborted) unfollow(partition);
     },
     seen: (partition) => ends.known(partition),
@@ -124,6 +126,7 @@ class Follower implements Subscription {
   #after: number;
   #isLost = false;
   readonly #ends: PositionWaits;
+  readonly #lost = Promise.withResolvers<void>();
   #arrived = Promise.withResolvers<void>();
 
   constructor({ topic, partition, after, next, isWhole, ends }: FollowerOptions) {
@@ -178,7 +181,13 @@ class Follower implements Subscription {
 
   lost(): void {
     this.#isLost = true;
+    this.#lost.resolve();
     this.#tell();
+  }
+
+  /** Resolves when the topic no longer holds what was to come next: then another one has to follow. */
+  get untilLost(): Promise<void> {
+    return this.#lost.promise;
   }
 
   get #last(): number {

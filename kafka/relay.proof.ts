@@ -1,0 +1,204 @@
+import { Admin } from '@platformatic/kafka';
+import { Announcer } from '@stream-processing/runtime/announcements.ts';
+import { append } from '@stream-processing/runtime/append.ts';
+import { toMessage } from '@stream-processing/runtime/kafka-records.ts';
+import { LogMissing, type LogReader, LogUnavailable } from '@stream-processing/runtime/log.ts';
+import { Outbox } from '@stream-processing/runtime/outbox.ts';
+import { expect, onTestFinished, test } from 'vitest';
+import { createToy, PARTITIONS, TOY } from '../test/toy.ts';
+import { until } from '../test/until.ts';
+import { connectKafka, givenKafka, readTopic, startRelay, untilOpened } from './given.ts';
+
+const PARTITION = 1;
+
+/** The toy's log with its topic, and hands to meddle with both. */
+async function givenLog() {
+  const { url, sql, bus } = await createToy();
+  const options = givenKafka();
+  const kafka = connectKafka(options);
+  await kafka.createTopic(TOY, PARTITIONS);
+  const topic = kafka.topicOf(TOY);
+  const admin = new Admin({ clientId: 'proof-admin', bootstrapBrokers: options.brokers });
+  onTestFinished(() => admin.close());
+  const announcer = new Announcer(TOY, sql, bus);
+  return {
+    url,
+    sql,
+    bus,
+    options,
+    kafka,
+    topic,
+    admin,
+    async append(count: number) {
+      const outbox = new Outbox(PARTITIONS);
+      for (let i = 0; i < count; i += 1)
+        outbox.add({ type: 'Added', user_id: PARTITION, data: { value: i } }, null);
+      const events = await sql.begin((tx) => append(tx, outbox, new Date()));
+      announcer.announce({ events, moves: [] });
+      return events;
+    },
+  };
+}
+
+function range(from: number, to: number): number[] {
+  return Array.from({ length: to - from + 1 }, (_, i) => from + i);
+}
+
+/** All positions after `after`, as a processor gets them, until `last` came. */
+async function readAll(reader: LogReader, after: number, last: number): Promise<number[]> {
+  const read: number[] = [];
+  await until(`position ${last} is read`, async () => {
+    const events = await reader.read(PARTITION, read.at(-1) ?? after, 100).catch((error) => {
+      if (error instanceof LogMissing || error instanceof LogUnavailable) return [];
+      throw error;
+    });
+    read.push(...events.map((event) => event.position));
+    return read.at(-1) === last;
+  });
+  return read;
+}
+
+test('two relays of the same partitions at once: every event is there, and read once', async () => {
+  const log = await givenLog();
+  const one = startRelay(log.url, log.bus, log.kafka);
+  const two = startRelay(log.url, log.bus, connectKafka(log.options, 'proof-two'));
+  for (let i = 0; i < 40; i += 1) await log.append(3);
+  await Promise.all([one.relay.published(PARTITION, 120), two.relay.published(PARTITION, 120)]);
+  const reader = readTopic(log.kafka);
+  expect(await readAll(reader, 0, 120)).toEqual(range(1, 120));
+  const { next } = await log.kafka.offsetsOf(log.topic, PARTITION);
+  expect(next, 'both wrote').toBeGreaterThan(121);
+});
+
+test('a relay goes on where the one before it ended, and copies nothing twice', async () => {
+  const log = await givenLog();
+  const first = startRelay(log.url, log.bus, log.kafka);
+  await log.append(5);
+  await first.relay.published(PARTITION, 5);
+  await first.stop();
+  await log.append(4);
+  const second = startRelay(log.url, log.bus, log.kafka);
+  await second.relay.published(PARTITION, 9);
+  const { next } = await log.kafka.offsetsOf(log.topic, PARTITION);
+  expect(next, 'the opening record and nine events').toBe(10);
+});
+
+test('a batch that a paused instance sends late hides nothing: neither the end nor what comes after', async () => {
+  const log = await givenLog();
+  const { relay, stop } = startRelay(log.url, log.bus, log.kafka);
+  const early = await log.append(3);
+  await log.append(4);
+  await relay.published(PARTITION, 7);
+  await stop();
+  const late = early.map((event) => toMessage(log.topic, TOY, event));
+  await log.kafka.send(late as [(typeof late)[0]]);
+  const reader = readTopic(log.kafka);
+  expect(await reader.end(PARTITION)).toBe(7);
+  await log.append(2);
+  const next = startRelay(log.url, log.bus, log.kafka);
+  await next.relay.published(PARTITION, 9);
+  for (const after of [0, 1, 2, 3, 6, 7, 8]) {
+    const again = readTopic(log.kafka);
+    expect(await readAll(again, after, 9), `after ${after}`).toEqual(range(after + 1, 9));
+  }
+});
+
+test('a topic that is deleted is made again and filled again; who reads goes on behind what was read', async () => {
+  const log = await givenLog();
+  const { relay } = startRelay(log.url, log.bus, log.kafka);
+  await log.append(600);
+  await relay.published(PARTITION, 600);
+  const reader = readTopic(log.kafka);
+  expect(await readAll(reader, 0, 600)).toHaveLength(600);
+  const never = new AbortController();
+  const waiting = reader.wait(PARTITION, 600, never.signal);
+  await log.admin.deleteTopics({ topics: [log.topic] });
+  await log.append(2);
+  // While there is no topic at all, a reader is told so.
+  await waiting.catch((error) => expect(error).toBeInstanceOf(LogMissing));
+  expect(await readAll(reader, 600, 602)).toEqual([601, 602]);
+  expect(await readAll(readTopic(log.kafka), 0, 602), 'a new reader finds it all').toEqual(range(1, 602));
+});
+
+test('while a topic is filled again its end is known already, so that no read takes half of it for everything', async () => {
+  const log = await givenLog();
+  const events = await log.append(20);
+  const half = events.slice(0, 10).map((event) => toMessage(log.topic, TOY, event, 20));
+  await log.kafka.send(half as [(typeof half)[0]]);
+  expect(await readTopic(log.kafka).end(PARTITION)).toBe(20);
+});
+
+test('a partition whose records were all too old still tells its end, and a reader behind stops at the gap', async () => {
+  const log = await givenLog();
+  const { relay } = startRelay(log.url, log.bus, log.kafka);
+  await log.append(8);
+  await relay.published(PARTITION, 8);
+  const { next } = await log.kafka.offsetsOf(log.topic, PARTITION);
+  const leader = (await log.kafka.metadataOf(log.admin, log.topic)).leaders[PARTITION]!;
+  expect(leader).toBeGreaterThan(0);
+  const partitions = [{ partition: PARTITION, offset: BigInt(next) }];
+  await log.admin.deleteRecords({ topics: [{ name: log.topic, partitions }] });
+  const reader = readTopic(log.kafka);
+  await until(
+    'the relay says where the log ends',
+    async () => (await reader.end(PARTITION).catch(() => 0)) === 8,
+  );
+  expect(await reader.read(PARTITION, 8, 10)).toEqual([]);
+  await log.append(1);
+  await relay.published(PARTITION, 9);
+  await expect(reader.read(PARTITION, 4, 10)).rejects.toThrow('position 5 is missing, 9 came');
+  expect(await readAll(reader, 8, 9)).toEqual([9]);
+});
+
+test('records that the topic lost come again before anything new', async () => {
+  const log = await givenLog();
+  const first = startRelay(log.url, log.bus, log.kafka);
+  const events = await log.append(4);
+  await first.relay.published(PARTITION, 4);
+  await first.stop();
+  // As if position 3 and 4 had been lost and the next batch written: a hole between the last two batches.
+  await log.admin.deleteTopics({ topics: [log.topic] });
+  await until('the topic is gone', async () => {
+    await log.kafka.createTopic(TOY, PARTITIONS).catch(() => {});
+    return (await log.kafka.nextOffset(log.topic, PARTITION).catch(() => -1)) === 0;
+  });
+  const more = await log.append(2);
+  for (const batch of [events.slice(0, 2), more]) {
+    const messages = batch.map((event) => toMessage(log.topic, TOY, event));
+    await log.kafka.send(messages as [(typeof messages)[0]]);
+  }
+  const second = startRelay(log.url, log.bus, log.kafka);
+  await log.append(1);
+  await second.relay.published(PARTITION, 7);
+  expect(await readAll(readTopic(log.kafka), 0, 7)).toEqual(range(1, 7));
+});
+
+test('a topic that holds more than the log is not written to', async () => {
+  const log = await givenLog();
+  const other = await givenLog();
+  const events = await other.append(5);
+  const foreign = events.map((event) => toMessage(log.topic, TOY, event));
+  await log.kafka.send(foreign as [(typeof foreign)[0]]);
+  await log.append(1);
+  const stopping = new AbortController();
+  const { relay } = startRelay(log.url, log.bus, log.kafka);
+  await until(
+    'the relay looked',
+    async () =>
+      (await readTopic(log.kafka)
+        .end(0)
+        .catch(() => -1)) === 0,
+  );
+  const { next } = await log.kafka.offsetsOf(log.topic, PARTITION);
+  expect(next).toBe(5);
+  expect(relay.lag(PARTITION)).toBe(1);
+});
+
+test('what nobody relayed yet is missing, not empty', async () => {
+  const log = await givenLog();
+  const reader = readTopic(log.kafka);
+  await expect(reader.end(PARTITION)).rejects.toBeInstanceOf(LogMissing);
+  startRelay(log.url, log.bus, log.kafka);
+  await untilOpened(reader);
+  expect(await reader.end(PARTITION)).toBe(0);
+});
