@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { connect, type Sql } from '@stream-processing/runtime/sql.ts';
 import { type EmbeddedPostgres, startEmbeddedPostgres } from '../embedded/postgres.ts';
+import { type Cluster, startCluster } from '../kafka/cluster.ts';
 import { type Baseline, createBaseline } from './baseline.ts';
 import { type Product, startProduct } from './installation.ts';
 import { seed, type Users } from './seed.ts';
@@ -35,6 +36,8 @@ export interface Context {
   progress: (text: string) => void;
   site(): Promise<Site>;
   baseline(): Promise<Baseline>;
+  /** Three brokers. */
+  kafka(): Promise<Cluster>;
   /** Makes an empty database and answers its URL. */
   createDatabase(name: string): Promise<string>;
   dropDatabase(name: string): Promise<void>;
@@ -78,6 +81,11 @@ export async function withContext<T>(
         const users = await seed(product.urls, size.users, signal);
         await sql.unsafe('vacuum analyze');
         return { product, users, sql };
+      }),
+      kafka: once(async () => {
+        const cluster = await startCluster({ onProgress: progress });
+        closers.unshift(() => cluster.stop());
+        return cluster;
       }),
       baseline: once(async () => {
         const url = await createDatabase('baseline');

@@ -14,6 +14,7 @@ import { mixed } from './cases/mixed.ts';
 import { oursAt } from './cases/ours.ts';
 import { overload } from './cases/overload.ts';
 import { replay } from './cases/replay.ts';
+import { scaleBroker, scaleInstances, scaleLogs } from './cases/scale.ts';
 import { start } from './cases/start.ts';
 import { style } from './cases/styles.ts';
 import { readConditions } from './conditions.ts';
@@ -44,6 +45,9 @@ const CASES: Case[] = [
   level,
   growth,
   overload,
+  scaleLogs,
+  scaleInstances,
+  scaleBroker,
 ];
 
 const USAGE = `npm run bench -- [--quick] [--case NAME]… [--rounds N] [--json FILE]
@@ -87,8 +91,9 @@ async function bench({ quick, cases, rounds, json }: Options): Promise<number> {
   const base = quick ? QUICK : FULL;
   const size = { ...base, rounds: rounds ?? base.rounds };
   const chosen = CASES.filter(
-    ({ name, fullOnly }) =>
-      !(quick && fullOnly) && (cases.length === 0 || cases.some((asked) => name.startsWith(asked))),
+    ({ name, fullOnly, asked }) =>
+      !(quick && fullOnly) &&
+      (cases.length === 0 ? !asked : cases.some((beginning) => name.startsWith(beginning))),
   );
   if (chosen.length === 0) throw new UsageError(`--case: ${cases.join(', ')} takes too long for --quick`);
   const interrupted = new AbortController();

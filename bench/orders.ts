@@ -23,7 +23,7 @@ export async function measureOrders(site: Site, { round, ...options }: Options):
 
 /** `unknown`: orders that may have been placed without a reply that says so. */
 export async function checkOrders(
-  { product, users, sql }: Site,
+  { product, users, sql }: Pick<Site, 'users' | 'sql'> & { product: Pick<Site['product'], 'urls'> },
   mark: Awaited<ReturnType<typeof markOf>>,
   load: { accepted: number; unknown: number },
   signal: AbortSignal,

@@ -28,6 +28,12 @@ export async function cpuOfFamily(pid: number): Promise<number | undefined> {
   return (head.own + head.children + living) / (await ticksPerSecond());
 }
 
+/** CPU seconds of a process itself. */
+export async function cpuOf(pid: number): Promise<number | undefined> {
+  const stat = await statOf(pid);
+  return stat && stat.own / (await ticksPerSecond());
+}
+
 /** CPU seconds of those children of this process that have ended. */
 export async function cpuOfEndedChildren(): Promise<number | undefined> {
   const stat = await statOf(process.pid);

@@ -30,8 +30,8 @@ const HEAP = ['-Xms128m', '-Xmx384m', '-XX:+UseSerialGC'];
  * A shell between us and Java: it tells Java's process id, and when its standard input ends, because we did, so does Java.
  * A line there says how else it should end.
  */
-// biome-ignore lint/suspicious/noTemplateCurlyInString: the shell's
 const KEEPER =
+  // biome-ignore lint/suspicious/noTemplateCurlyInString: of the shell
   'java "$@" </dev/null >/dev/null 2>&1 & echo $!; read -r signal; kill -${signal:-KILL} $!; wait $!';
 
 /** One node of the cluster: broker and controller in a process of its own. */
@@ -62,8 +62,8 @@ export class Broker {
     const { clusterId, config, classPath, scram, loggingConfig } = this.#options;
     const args = [
       'format',
-      '--cluster-id',
-      clusterId,
+      // An id may begin with a dash.
+      `--cluster-id=${clusterId}`,
       '--config',
       config,
       ...scram.flatMap((s) => ['--add-scram', s]),

@@ -180,7 +180,6 @@ test('a topic that holds more than the log is not written to', async () => {
   const foreign = events.map((event) => toMessage(log.topic, TOY, event));
   await log.kafka.send(foreign as [(typeof foreign)[0]]);
   await log.append(1);
-  const stopping = new AbortController();
   const { relay } = startRelay(log.url, log.bus, log.kafka);
   await until(
     'the relay looked',

@@ -79,7 +79,7 @@ export class KafkaFeed {
         return;
       } catch (error) {
         this.#onTrouble(error);
-        this.#consumer.clearMetadata();
+        this.#forget();
         await this.#pause(ms);
       }
     }
@@ -101,7 +101,7 @@ export class KafkaFeed {
       } catch (error) {
         if (this.#closing.signal.aborted) return;
         this.#onTrouble(error);
-        this.#consumer.clearMetadata();
+        this.#forget();
         await this.#pause(ms);
         ms = Math.min(2 * ms, RETRY_MS_MAX);
         // Its partitions may have other leaders now.
@@ -113,7 +113,8 @@ export class KafkaFeed {
   async #byLeader(): Promise<Map<number, Followed[]>> {
     const byLeader = new Map<number, Followed[]>();
     for (const topic of new Set([...this.#subscriptions.keys()].map((s) => s.topic))) {
-      const { id, leaders } = await this.#kafka.metadataOf(this.#consumer, topic);
+      // Asked by other connections: here an answer would wait behind a fetch that waits for news.
+      const { id, leaders } = await this.#kafka.leadersOf(topic);
       for (const [subscription, knownId = id] of this.#subscriptions) {
         if (subscription.topic !== topic) continue;
         if (knownId !== id) {
@@ -128,7 +129,7 @@ export class KafkaFeed {
     }
     if (byLeader.delete(-1)) {
       // Elected soon; the others need not wait for that.
-      this.#consumer.clearMetadata();
+      this.#forget();
       void this.#pause(RETRY_MS_MIN).then(() => this.#assign());
     }
     return byLeader;
@@ -185,6 +186,11 @@ export class KafkaFeed {
   #lose(subscription: Subscription): void {
     this.#subscriptions.delete(subscription);
     subscription.lost();
+  }
+
+  #forget(): void {
+    this.#consumer.clearMetadata();
+    this.#kafka.forgetLeaders();
   }
 
   #pause(ms: number): Promise<void> {

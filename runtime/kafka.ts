@@ -145,6 +145,16 @@ export class Kafka {
     return { id: found.id, leaders: found.partitions.map(({ leader }) => leader) };
   }
 
+  /** The topic's id, and who leads its partitions. */
+  leadersOf(topic: string): Promise<{ id: string; leaders: number[] }> {
+    return this.metadataOf(this.#lookups, topic);
+  }
+
+  /** What is known of leaders proved wrong. */
+  forgetLeaders(): void {
+    this.#lookups.clearMetadata();
+  }
+
   /**
    * Writes a batch into one partition; resolves with the offset of its first record once it is on all in-sync replicas.
    * Batches for one leader travel together. A rejected batch may have been written all the same.

@@ -43,6 +43,7 @@ const PUBLISH_MS_MAX = 10_000;
 /** When somebody waits for so long, the next ones are refused rather than kept waiting too. */
 const BEHIND_MS = 5000;
 const POLL_MS = 250;
+const OPEN_MS_MAX = 10_000;
 
 /** How far a relay is. */
 interface Place {
@@ -54,14 +55,21 @@ interface Place {
   end: number;
 }
 
+interface Resting {
+  place: Place;
+  disturbed: AbortController;
+}
+
 export class Relay {
   readonly #options: RelayOptions;
   readonly #topic: string;
   readonly #published = new PositionWaits();
   readonly #waiting = new Set<{ since: number; partition: number }>();
+  readonly #resting = new Map<number, Resting>();
+  readonly #opening = new Map<number, PromiseWithResolvers<void>>();
   readonly #closing = new AbortController();
   readonly #stopHearing: () => void;
-  readonly #polling: Promise<void>;
+  readonly #polling: Promise<unknown>;
 
   constructor(options: RelayOptions) {
     this.#options = options;
@@ -70,7 +78,10 @@ export class Relay {
       for (const { of, partition, position } of news)
         if (of === 'published') this.#published.reached(partition, position);
     });
-    this.#polling = repeat(POLL_MS, this.#closing.signal, () => this.#look());
+    this.#polling = Promise.all([
+      repeat(POLL_MS, this.#closing.signal, () => this.#look()),
+      repeat(CHECK_MS, this.#closing.signal, () => this.#check()),
+    ]);
   }
 
   /** Events that are in the log, as far as heard of, and not in the topic. */
@@ -113,9 +124,17 @@ export class Relay {
     await Promise.all(all);
   }
 
+  /** Resolves when every partition that is relayed here was looked at, so that others can be told its end; soon in any case. */
+  async untilOpen(): Promise<void> {
+    const opened = Promise.all([...this.#opening.values()].map(({ promise }) => promise));
+    await Promise.race([opened, delay(OPEN_MS_MAX, undefined, { ref: false })]);
+  }
+
   /** Relays the partition until the signal aborts. */
   async run(partition: number, signal: AbortSignal): Promise<void> {
     const { service, kafka, partitions, logger } = this.#options;
+    this.#opening.set(partition, Promise.withResolvers());
+    signal.addEventListener('abort', () => this.#opening.delete(partition));
     for (let ms = RETRY_MS_MIN; !signal.aborted; ms = Math.min(2 * ms, RETRY_MS_MAX)) {
       try {
         await this.#relay(partition, signal, () => {
@@ -139,12 +158,13 @@ export class Relay {
   async #relay(partition: number, signal: AbortSignal, onProgress: () => void): Promise<void> {
     const { service, log, kafka, logger } = this.#options;
     let place = await this.#resume(partition);
+    this.#opening.get(partition)?.resolve();
     this.#reached(partition, place.position);
     while (!signal.aborted) {
       const { position, next, end } = place;
       const events = await log.read(partition, position, BATCH_MAX);
       if (events.length === 0) {
-        place = await this.#rest(partition, place, signal);
+        await this.#rest(partition, place, signal);
         continue;
       }
       const messages = events.map((event) =>
@@ -189,14 +209,25 @@ export class Relay {
   }
 
   /** Until there is more to relay; rejects when the topic is not as this relay left it. */
-  async #rest(partition: number, place: Place, signal: AbortSignal): Promise<Place> {
-    const { kafka, log } = this.#options;
-    const timer = AbortSignal.timeout(CHECK_MS);
-    await log.wait(partition, place.position, AbortSignal.any([signal, timer]));
-    if (signal.aborted || !timer.aborted) return place;
-    const { first, next } = await kafka.offsetsOf(this.#topic, partition);
-    if (next !== place.next) throw new Error(`the topic ends at offset ${next} instead of ${place.next}`);
-    return first === next ? this.#open(partition, { ...place, end: await log.end(partition) }) : place;
+  async #rest(partition: number, place: Place, signal: AbortSignal): Promise<void> {
+    const disturbed = new AbortController();
+    this.#resting.set(partition, { place, disturbed });
+    await this.#options.log.wait(partition, place.position, AbortSignal.any([signal, disturbed.signal]));
+    this.#resting.delete(partition);
+    if (!signal.aborted) disturbed.signal.throwIfAborted();
+  }
+
+  /** Looks whether the topic is as the relays at rest left it. */
+  async #check(): Promise<void> {
+    const check = async ([partition, rest]: [number, Resting]) => {
+      const { first, next } = await this.#options.kafka.offsetsOf(this.#topic, partition);
+      // Gone on meanwhile: no longer at rest.
+      if (this.#resting.get(partition) !== rest) return;
+      if (next !== rest.place.next)
+        rest.disturbed.abort(new Error(`the topic ends at offset ${next} instead of ${rest.place.next}`));
+      else if (first === next) rest.disturbed.abort(new Error('all records of the topic were too old'));
+    };
+    await Promise.all([...this.#resting].map(check));
   }
 
   #reached(partition: number, position: number): void {
@@ -205,10 +236,12 @@ export class Relay {
     this.#options.onPublished(partition, position);
   }
 
-  /** For what another instance relays, should its announcement be lost. */
+  /** For what other instances relay, should their announcement be lost. */
   async #look(): Promise<void> {
     const { kafka } = this.#options;
-    const late = [...this.#waiting].filter(({ since }) => performance.now() - since > POLL_MS);
+    const late = [...this.#waiting].filter(
+      ({ since, partition }) => performance.now() - since > POLL_MS && !this.#opening.has(partition),
+    );
     for (const partition of new Set(late.map((waiting) => waiting.partition))) {
       const next = await kafka.nextOffset(this.#topic, partition);
       this.#published.reached(partition, await newestIn(kafka, this.#topic, partition, next));

@@ -171,6 +171,7 @@ async function open<State, Command, D extends Decision>(
   refuseOtherMethods();
 
   await leases.start();
+  await relay?.untilOpen();
   const wanted = config.ports[name];
   await app.listen({ host: config.host, port: wanted, backlog: BACKLOG }).catch((error) => {
     throw asStartupError(error, `${settingOf(name, 'PORT')} ${config.host}:${wanted}`);

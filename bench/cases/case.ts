@@ -6,6 +6,8 @@ export interface Case {
   name: string;
   /** Run once, after the rounds. */
   once?: boolean;
+  /** Runs only where `--case` asks for it. */
+  asked?: boolean;
   /** Takes too long for `--quick`. */
   fullOnly?: boolean;
   /** One round. Rejects when the check afterwards fails. */

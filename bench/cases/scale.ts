@@ -1,0 +1,283 @@
+/**
+ * `--case scale`: services in processes of their own, events by PostgreSQL and by three Kafka brokers in turn; several
+ * instances; a broker that dies. Not part of a run of all cases, since brokers need Java.
+ */
+import { readFile } from 'node:fs/promises';
+import path from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+import { connect } from '@stream-processing/runtime/sql.ts';
+import { type Apart, startApart } from '../apart.ts';
+import { markOf } from '../check.ts';
+import type { Context } from '../context.ts';
+import { type Load, PRICE, placeOrders } from '../load.ts';
+import { checkOrders, ordersRow } from '../orders.ts';
+import { cpuOf, cpuOfFamily } from '../proc.ts';
+import type { Row } from '../report.ts';
+import { post, seed, type Users } from '../seed.ts';
+import { percentile } from '../statistics.ts';
+import type { Case } from './case.ts';
+
+type Log = 'postgres' | 'kafka';
+
+const LOGS = ['postgres', 'kafka'] as const;
+const TITLE: Record<Log, string> = { postgres: 'by PostgreSQL', kafka: 'by Kafka' };
+const CONNECTIONS = [1, 64, 256];
+const INSTANCES = [1, 2, 4];
+const USERS = 1000;
+const WARM_SECONDS = 8;
+
+/** Four processes, events by PostgreSQL and by Kafka. */
+export const scaleLogs: Case = {
+  name: 'scale-logs',
+  asked: true,
+  async run(context, round) {
+    const rows: Row[] = [];
+    for (const log of LOGS) {
+      await withApart(context, log, 1, async (site) => {
+        for (const connections of CONNECTIONS) {
+          const load = await measure(context, site, { connections, round });
+          const name = (of: Log) => `apart, events ${TITLE[of]}, ${connections}`;
+          const against = log === 'kafka' ? { against: [name('postgres')] } : {};
+          rows.push(ordersRow(name(log), load, against));
+          if (connections === 1) {
+            const p50 = (of: Log) => `${name(of)}: p50`;
+            const more = log === 'kafka' ? { against: [p50('postgres')] } : {};
+            rows.push({ name: p50(log), value: load.p50_ms, unit: 'ms', ...more });
+          }
+        }
+      });
+    }
+    return rows;
+  },
+};
+
+/** What an order costs with 1, 2 and 4 instances of each service. */
+export const scaleInstances: Case = {
+  name: 'scale-instances',
+  asked: true,
+  async run(context, round) {
+    const rows: Row[] = [];
+    for (const log of LOGS) {
+      const name = (instances: number, of: string) =>
+        `${instances} × 4 processes, events ${TITLE[log]}: ${of}`;
+      for (const instances of INSTANCES) {
+        await withApart(context, log, instances, async (site) => {
+          const before = await readCpu(context, site, log);
+          const load = await measure(context, site, { connections: 64, round });
+          const after = await readCpu(context, site, log);
+          const cost = (part: keyof Cpu) => ((after[part] - before[part]) / load.accepted) * 1e6;
+          const all = { value: cost('node') + cost('postgres') + cost('kafka'), unit: 'µs CPU/order' };
+          const against = instances > 1 ? { against: [name(1, 'cost')] } : {};
+          rows.push(ordersRow(name(instances, 'orders, 64 connections'), load));
+          rows.push({
+            name: name(instances, 'cost'),
+            ...all,
+            ...against,
+            note: `Node ${cost('node').toFixed(0)}, PostgreSQL ${cost('postgres').toFixed(0)}, Kafka ${cost('kafka').toFixed(0)}`,
+          });
+        });
+      }
+    }
+    return rows;
+  },
+};
+
+/** Callers go on while one broker of three is killed and comes back. */
+export const scaleBroker: Case = {
+  name: 'scale-broker',
+  asked: true,
+  async run(context) {
+    const { kafka, signal } = context;
+    const cluster = await kafka();
+    const rows: Row[] = [];
+    await withApart(context, 'kafka', 1, async ({ apart, users }) => {
+      const callers = new Callers(apart.urls['order-service'], users, signal);
+      const span = async (what: string, work: () => Promise<void>) => {
+        const { longest_ms, failed, answered, p99_ms } = await callers.during(work);
+        const note = `${answered} orders answered, ${failed} failed, p99 ${p99_ms.toFixed(0)} ms`;
+        rows.push({
+          name: `broker: ${what}: longest pause`,
+          value: longest_ms,
+          unit: 'ms',
+          errors: failed,
+          note,
+        });
+      };
+      await span('all three up', () => delay(5000, undefined, { signal }));
+      await span('one of three killed', async () => {
+        await cluster.nodes[0]!.kill();
+        await delay(15_000, undefined, { signal });
+      });
+      await span('it comes back', async () => {
+        await cluster.nodes[0]!.start();
+        await delay(10_000, undefined, { signal });
+      });
+      await callers.stop();
+    });
+    return rows;
+  },
+};
+
+interface ScaleSite {
+  apart: Apart;
+  users: Users;
+  databaseUrl: string;
+}
+
+/** An installation of its own, warm; gone after the work. */
+async function withApart(
+  context: Context,
+  log: Log,
+  instances: number,
+  work: (site: ScaleSite) => Promise<void>,
+): Promise<void> {
+  const { createDatabase, dropDatabase, folder, signal, kafka, progress } = context;
+  const name = `scale_${log}_${instances}`;
+  const databaseUrl = await createDatabase(name);
+  const more: NodeJS.ProcessEnv =
+    log === 'kafka'
+      ? {
+          EVENT_LOG: 'kafka',
+          KAFKA_BROKERS: (await kafka()).brokers.join(','),
+          KAFKA_TOPIC_PREFIX: `${name}-${Date.now()}.`,
+        }
+      : { EVENT_LOG: 'postgres' };
+  try {
+    progress(`  ${instances} × 4 processes start, events ${TITLE[log]}`);
+    const apart = await startApart({ databaseUrl, instances, folder, signal, more });
+    try {
+      const users = await seed(apart.urls, USERS, signal);
+      const site = { apart, users, databaseUrl };
+      await measure(context, site, { connections: 64, seconds: WARM_SECONDS, round: 0 });
+      await work(site);
+    } finally {
+      await apart.stop();
+    }
+  } finally {
+    await dropDatabase(name);
+  }
+}
+
+async function measure(
+  context: Context,
+  site: ScaleSite,
+  {
+    connections,
+    round,
+    seconds = context.size.seconds,
+  }: { connections: number; round: number; seconds?: number },
+): Promise<Load> {
+  const sql = connect(site.databaseUrl, { max: 2, name: 'bench', schema: 'public' });
+  try {
+    const mark = await markOf(sql);
+    const result = await load(context, site, { connections, seconds, round });
+    const checked = { product: { urls: site.apart.urls }, users: site.users, sql };
+    await checkOrders(checked, mark, { ...result, unknown: result.errors + connections }, context.signal);
+    return result;
+  } finally {
+    await sql.end();
+  }
+}
+
+/** The connections are spread over the instances of the order service, each by a generator of its own. */
+async function load(
+  { folder, signal }: Context,
+  { apart, users }: ScaleSite,
+  { connections, seconds, round }: { connections: number; seconds: number; round: number },
+): Promise<Load> {
+  const urls = apart.all['order-service'].slice(0, connections);
+  const loads = await Promise.all(
+    urls.map((url, i) =>
+      placeOrders({
+        url,
+        users,
+        connections: Math.round(connections / urls.length),
+        seconds,
+        seed: round * 10 + i,
+        folder,
+        signal,
+      }),
+    ),
+  );
+  const sum = (of: (each: Load) => number) => loads.reduce((total, each) => total + of(each), 0);
+  const mean = (of: (each: Load) => number) => sum(of) / loads.length;
+  const most = (of: (each: Load) => number) => Math.max(...loads.map(of));
+  return {
+    accepted: sum((each) => each.accepted),
+    errors: sum((each) => each.errors),
+    seconds: mean((each) => each.seconds),
+    mean_ms: mean((each) => each.mean_ms),
+    p50_ms: mean((each) => each.p50_ms),
+    p99_ms: most((each) => each.p99_ms),
+    p999_ms: most((each) => each.p999_ms),
+  };
+}
+
+interface Cpu {
+  node: number;
+  postgres: number;
+  kafka: number;
+}
+
+/** Seconds so far; none on systems that do not tell. */
+async function readCpu({ cluster, kafka }: Context, { apart }: ScaleSite, log: Log): Promise<Cpu> {
+  const postmaster = Number((await readFile(path.join(cluster, 'postmaster.pid'), 'utf8')).split('\n')[0]);
+  const brokers = log === 'kafka' ? (await kafka()).nodes.flatMap((node) => node.pid ?? []) : [];
+  const sum = async (pids: number[]) =>
+    (await Promise.all(pids.map(cpuOf))).reduce<number>((total, cpu) => total + (cpu ?? Number.NaN), 0);
+  return {
+    node: await sum(apart.pids),
+    postgres: (await cpuOfFamily(postmaster)) ?? Number.NaN,
+    kafka: await sum(brokers),
+  };
+}
+
+const CALLERS = 8;
+
+/** Callers that never stop asking, and what they saw. */
+class Callers {
+  readonly #stop = new AbortController();
+  readonly #done: Promise<unknown>;
+  #ends: number[] = [];
+  #latencies: number[] = [];
+  #failed = 0;
+
+  constructor(url: string, users: Users, signal: AbortSignal) {
+    const call = async (i: number) => {
+      while (!this.#stop.signal.aborted && !signal.aborted) {
+        const began = performance.now();
+        const order = { user_id: users.first + i, price: PRICE };
+        await post(`${url}/orders`, order, signal).then(
+          () => {
+            this.#ends.push(performance.now());
+            this.#latencies.push(performance.now() - began);
+          },
+          () => {
+            this.#failed += 1;
+          },
+        );
+      }
+    };
+    this.#done = Promise.all(Array.from({ length: CALLERS }, (_, i) => call(i)));
+  }
+
+  async during(work: () => Promise<void>) {
+    this.#ends = [performance.now()];
+    this.#latencies = [];
+    this.#failed = 0;
+    await work();
+    const ends = [...this.#ends, performance.now()];
+    const latencies = this.#latencies.toSorted((a, b) => a - b);
+    return {
+      longest_ms: Math.max(...latencies, ...ends.slice(1).map((end, i) => end - ends[i]!)),
+      p99_ms: latencies.length > 0 ? percentile(latencies, 99) : Number.NaN,
+      answered: latencies.length,
+      failed: this.#failed,
+    };
+  }
+
+  async stop(): Promise<void> {
+    this.#stop.abort();
+    await this.#done;
+  }
+}
