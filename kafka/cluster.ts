@@ -5,7 +5,9 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
 import { promisify } from 'node:util';
+import { Admin } from '@platformatic/kafka';
 import { Broker } from './broker.ts';
 import { findJars } from './jars.ts';
 import { TcpProxy } from './tcp-proxy.ts';
@@ -19,6 +21,9 @@ export interface Cluster {
   /** All clients lose their connections and get no new ones until `mend`; brokers still reach one another. */
   cut(): void;
   mend(): void;
+  /** Every broker holds all that it should hold a copy of. */
+  untilInSync(): Promise<void>;
+  deleteTopic(topic: string): Promise<void>;
   /** Ends all brokers and removes what they kept. */
   stop(): Promise<void>;
 }
@@ -31,6 +36,8 @@ export interface ClusterOptions {
   onProgress?: (text: string) => void;
 }
 
+const SYNC_MS_MAX = 60_000;
+const SYNC_LOOK_MS = 200;
 const USERNAME = 'stream-processing';
 const PASSWORD = 'secret';
 const STORE_PASSWORD = 'changeit';
@@ -103,11 +110,40 @@ export async function startCluster({
       },
       cut: () => proxies.forEach((proxy) => void proxy.cut()),
       mend: () => proxies.forEach((proxy) => void proxy.mend()),
+      untilInSync: () => untilInSync(nodes),
+      deleteTopic: (topic) => withAdmin(nodes, (admin) => admin.deleteTopics({ topics: [topic] })),
       stop,
     };
   } catch (error) {
     await stop();
     throw error;
+  }
+}
+
+async function withAdmin<T>(nodes: Broker[], work: (admin: Admin) => Promise<T>): Promise<T> {
+  const bootstrapBrokers = nodes.filter((node) => node.pid).map((node) => node.address);
+  const admin = new Admin({ clientId: 'cluster', bootstrapBrokers, timeout: 5000 });
+  try {
+    return await work(admin);
+  } finally {
+    await admin.close().catch(() => {});
+  }
+}
+
+async function untilInSync(nodes: Broker[]): Promise<void> {
+  const deadline = performance.now() + SYNC_MS_MAX;
+  const isInSync = () =>
+    withAdmin(nodes, async (admin) => {
+      const topics = await admin.listTopics();
+      const metadata = await admin.metadata({ topics, forceUpdate: true });
+      const partitions = [...metadata.topics.values()].flatMap((topic) => topic.partitions);
+      return partitions.every(({ isr, replicas }) => isr.length === replicas.length);
+    });
+  // A topic may be deleted between the two questions.
+  while (!(await isInSync().catch(() => false))) {
+    if (performance.now() > deadline)
+      throw new Error(`the brokers are not in sync after ${SYNC_MS_MAX / 1000} s`);
+    await delay(SYNC_LOOK_MS);
   }
 }
 

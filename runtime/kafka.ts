@@ -121,7 +121,11 @@ export class Kafka {
           );
         throw unavailable(error);
       }
-      const found = (await this.metadataOf(this.#lookups, topic)).leaders.length;
+      const { leaders } = await this.leadersOf(topic).catch((error) => {
+        // Another instance created it this moment, and not every broker has heard of it.
+        throw error instanceof LogMissing ? new LogUnavailable(error.message) : error;
+      });
+      const found = leaders.length;
       if (found !== partitions)
         throw new StartupError(
           `the Kafka topic ${topic} has ${found} partitions, but PARTITIONS is ${partitions}: ` +

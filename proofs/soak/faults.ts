@@ -1,7 +1,10 @@
 /** What is done to an installation while callers use it. The words are those of the other proofs. */
 import { setTimeout as delay } from 'node:timers/promises';
+import { SERVICES } from '@stream-processing/contracts/names.ts';
 import type { Sql } from '@stream-processing/runtime/sql.ts';
 import type { EmbeddedPostgres } from '../../embedded/postgres.ts';
+import type { Broker } from '../../kafka/broker.ts';
+import type { Cluster } from '../../kafka/cluster.ts';
 import type { Random } from '../random.ts';
 import type { Instance, Instances } from './instances.ts';
 
@@ -12,14 +15,33 @@ export const FAULTS = {
   cut: 'all connections to PostgreSQL are cut',
   restart: 'PostgreSQL is restarted',
   crash: 'PostgreSQL crashes (immediate shutdown) and recovers',
+  broker: 'a Kafka broker is killed (SIGKILL) and started again',
+  network: 'the services are cut off from all brokers for a while',
+  wipe: 'a Kafka broker is killed, loses its data and is started again',
+  topic: 'a topic is deleted',
 } as const;
 
 export type Fault = keyof typeof FAULTS;
 
-/** Of 100 faults. */
-const SHARE: Record<Fault, number> = { kill: 60, pause: 12, stop: 12, cut: 8, restart: 4, crash: 4 };
+/** Need brokers. */
+const KAFKA_FAULTS: readonly Fault[] = ['broker', 'network', 'wipe', 'topic'];
+
+/** Those that can be done where events travel by `log`. */
+export function faultsOf(log: 'postgres' | 'kafka'): Fault[] {
+  const all = Object.keys(FAULTS) as Fault[];
+  return log === 'kafka' ? all : all.filter((fault) => !KAFKA_FAULTS.includes(fault));
+}
+
+/** How often, next to one another. */
+const SHARE: Record<Fault, number> = {
+  ...{ kill: 60, pause: 12, stop: 12, cut: 8, restart: 4, crash: 4 },
+  ...{ broker: 30, network: 8, wipe: 5, topic: 5 },
+};
 /** Longer than PostgreSQL waits for an idle transaction. */
 const PAUSE_MS = [2000, 11_000] as const;
+/** The longer ones outlast a broker's session. */
+const DOWN_MS = [0, 5000] as const;
+const APART_MS = [500, 4000] as const;
 
 /** One of `faults`, each as often as its share. */
 export function draw(random: Random, faults: readonly Fault[]): Fault {
@@ -31,9 +53,13 @@ export function draw(random: Random, faults: readonly Fault[]): Fault {
   return faults.at(-1)!;
 }
 
+export const TOPIC_PREFIX = 'soak.';
+
 export interface Targets {
   instances: Instances;
   postgres: EmbeddedPostgres;
+  /** undefined: events travel by PostgreSQL. */
+  kafka: Cluster | undefined;
   /** For cutting connections: one that is made anew for each use. */
   admin: () => Sql;
   random: Random;
@@ -66,7 +92,34 @@ export async function commit(fault: Fault, targets: Targets, harmed: () => void)
     case 'crash':
       await postgres.restart('immediate');
       return harmed();
+    case 'broker':
+      return failBroker(targets, harmed, async () => {});
+    case 'wipe':
+      return failBroker(targets, harmed, (broker) => broker.wipe());
+    case 'network':
+      targets.kafka!.cut();
+      harmed();
+      await delay(random.integer(...APART_MS));
+      return targets.kafka!.mend();
+    case 'topic':
+      await targets.kafka!.deleteTopic(`${TOPIC_PREFIX}${random.pick(SERVICES)}`);
+      return harmed();
   }
+}
+
+/** The next fault comes when all brokers hold everything again: two at once are more than three brokers promise to bear. */
+async function failBroker(
+  { kafka, random }: Targets,
+  harmed: () => void,
+  whileDown: (broker: Broker) => Promise<void>,
+): Promise<void> {
+  const broker = random.pick(kafka!.nodes);
+  await broker.kill();
+  harmed();
+  await delay(random.integer(...DOWN_MS));
+  await whileDown(broker);
+  await broker.start();
+  await kafka!.untilInSync();
 }
 
 /** Its leases are advisory locks of a connection: cut that, and another instance takes over while the victim sleeps. */

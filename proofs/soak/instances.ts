@@ -12,6 +12,8 @@ const INSTANCES: Record<Layout, number> = { apart: 2, together: 1 };
 export interface InstancesOptions {
   layout: Layout;
   databaseUrl: string;
+  /** Further settings. */
+  settings: NodeJS.ProcessEnv;
   folder: string;
   random: Random;
   signal: AbortSignal;
@@ -38,9 +40,10 @@ export class Instance {
 
   /** Ready again, at the addresses of its first life. */
   async start(): Promise<void> {
-    const { databaseUrl, folder, signal } = this.#options;
+    const { databaseUrl, settings, folder, signal } = this.#options;
     const env: NodeJS.ProcessEnv = {
       ...process.env,
+      ...settings,
       HOST: '127.0.0.1',
       LOG_LEVEL: 'warn',
       DATABASE_URL: databaseUrl,

@@ -6,6 +6,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { connect, type Sql } from '@stream-processing/runtime/sql.ts';
 import type { EmbeddedPostgres } from '../../embedded/postgres.ts';
+import { type Cluster, startCluster } from '../../kafka/cluster.ts';
 import { withLooks } from '../audit/audit.ts';
 import { runCommand } from '../command.ts';
 import { compare } from '../compare.ts';
@@ -13,7 +14,7 @@ import { auditAll, untilRest, urlsOf, withPostgres } from '../installation.ts';
 import { Random } from '../random.ts';
 import { ClientRecord } from '../record.ts';
 import { type Attempt, Caller } from './callers.ts';
-import { commit, draw, FAULTS, type Fault } from './faults.ts';
+import { commit, draw, FAULTS, type Fault, TOPIC_PREFIX } from './faults.ts';
 import { Instances } from './instances.ts';
 import { type Options, readOptions, USAGE } from './options.ts';
 import { Watch } from './watch.ts';
@@ -29,16 +30,30 @@ await runCommand({
   usage: USAGE,
   readOptions,
   run: (options, signal) =>
-    withPostgres('soak', (postgres, folder) => soak(postgres, folder, { ...options, signal })),
+    withPostgres('soak', (postgres, folder) =>
+      withKafka(options.log, (kafka) => soak({ postgres, kafka, folder }, { ...options, signal })),
+    ),
 });
+
+async function withKafka(
+  log: Options['log'],
+  work: (kafka: Cluster | undefined) => Promise<number>,
+): Promise<number> {
+  if (log === 'postgres') return work(undefined);
+  const kafka = await startCluster({ proxied: true, onProgress: console.error });
+  try {
+    return await work(kafka);
+  } finally {
+    await kafka.stop();
+  }
+}
 
 interface SoakOptions extends Options {
   signal: AbortSignal;
 }
 
 async function soak(
-  postgres: EmbeddedPostgres,
-  folder: string,
+  { postgres, kafka, folder }: { postgres: EmbeddedPostgres; kafka: Cluster | undefined; folder: string },
   { signal, ...options }: SoakOptions,
 ): Promise<number> {
   const { minutes, callers: count, seed, layout, faults } = options;
@@ -47,6 +62,9 @@ async function soak(
   const instances = new Instances({
     layout,
     databaseUrl: postgres.url,
+    settings: kafka
+      ? { EVENT_LOG: 'kafka', KAFKA_BROKERS: kafka.brokers.join(','), KAFKA_TOPIC_PREFIX: TOPIC_PREFIX }
+      : {},
     folder,
     random: new Random(seed + 1),
     signal,
@@ -78,7 +96,7 @@ async function soak(
     await Promise.all(callers.map((caller) => caller.open()));
     watch.expect(callers.map((caller) => caller.user_id));
     const running = Promise.all(callers.map((caller) => caller.run()));
-    const targets = { instances, postgres, admin: () => adminOf(postgres.url), random };
+    const targets = { instances, postgres, kafka, admin: () => adminOf(postgres.url), random };
     const done = await harass(minutes * 60_000, { targets, faults, watch, progress, signal });
     ending.abort();
     await running;
@@ -127,11 +145,11 @@ function report(run: {
   options: Options;
 }): number {
   const { record, watch, done, violations, options } = run;
-  const { minutes, layout, seed } = options;
+  const { minutes, layout, log, seed } = options;
   const orders = record.entries.filter(({ operation }) => operation.kind === 'order').length;
   const faults = [...done].map(([fault, times]) => `${fault} ${times}`).join(', ');
   const { success, recoveries } = watch.summary();
-  console.log(`soak of ${minutes} min, ${layout}, seed ${seed}`);
+  console.log(`soak of ${minutes} min, ${layout}, events by ${log}, seed ${seed}`);
   console.log(`operations: ${record.entries.length}, of them orders: ${orders}`);
   console.log(
     `outcomes: ${record.count('done')} done, ${record.count('refused')} refused, ${record.count('unknown')} unknown`,
