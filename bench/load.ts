@@ -51,7 +51,7 @@ export async function placeOrders(options: LoadOptions): Promise<Load> {
 
 async function byWrk(options: LoadOptions): Promise<Load> {
   const { url, connections, seconds, folder, signal } = options;
-  const script = path.join(folder, 'orders.lua');
+  const script = path.join(folder, `orders-${new URL(url).port}.lua`);
   await writeFile(script, wrkScript(options));
   const output = await run(
     'wrk',

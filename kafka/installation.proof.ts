@@ -1,17 +1,169 @@
+/** Whole installations on Kafka: what carries the events is changed, secured and cut off. */
+import { readFileSync } from 'node:fs';
 import { SERVICES, type ServiceName } from '@stream-processing/contracts/names.ts';
-import { expect, onTestFinished, test } from 'vitest';
+import type { Config } from '@stream-processing/runtime/config.ts';
+import type { KafkaOptions, SaslMechanism } from '@stream-processing/runtime/kafka.ts';
+import { StartupError } from '@stream-processing/runtime/startup-error.ts';
+import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest';
+import { audit, lines, withLooks } from '../proofs/audit/audit.ts';
+import type { Api } from '../test/api.ts';
 import { createDatabase } from '../test/database.ts';
 import { startInstallation } from '../test/installation.ts';
-import { givenKafka } from './given.ts';
+import { expectProblem } from '../test/replies.ts';
+import { until } from '../test/until.ts';
+import { type Cluster, startCluster } from './cluster.ts';
+import { connectKafka, givenKafka } from './given.ts';
 
-test('an order goes its way over Kafka, with a database for each service', async () => {
-  const databases: Partial<Record<ServiceName, string>> = {};
-  for (const service of SERVICES) databases[service] = await createDatabase();
-  const { api, stop } = await startInstallation(databases as Record<ServiceName, string>, {
-    kafka: givenKafka(),
-  });
+/** Of our own: this one is cut off, and loses a broker. */
+let cluster: Cluster;
+beforeAll(async () => {
+  cluster = await startCluster({ proxied: true });
+});
+afterAll(() => cluster?.stop());
+
+async function databases(): Promise<Record<ServiceName, string>> {
+  const urls = await Promise.all(SERVICES.map(() => createDatabase()));
+  return Object.fromEntries(SERVICES.map((service, i) => [service, urls[i]!])) as Record<ServiceName, string>;
+}
+
+async function start(urls: Record<ServiceName, string>, settings: Partial<Config>) {
+  const installation = await startInstallation(urls, settings);
+  let stopped: Promise<void> | undefined;
+  const stop = () => {
+    stopped ??= installation.stop();
+    return stopped;
+  };
   onTestFinished(stop);
-  const user = await api.createUser();
-  console.log(user);
-  expect(user).toBeDefined();
+  return { api: installation.api, stop };
+}
+
+async function expectAtRest(urls: Record<ServiceName, string>) {
+  let broken: string[] = [];
+  await until('every invariant holds', async () => {
+    broken = lines(await withLooks(urls, (looks) => audit(looks, { atRest: true })));
+    return broken.length === 0;
+  }).catch(() => expect(broken).toEqual([]));
+}
+
+/** Orders of some users; answers how many letters each must have. */
+async function placeOrders(api: Api, users: number[], each: number): Promise<void> {
+  for (const user of users) {
+    const orders = await Promise.all(Array.from({ length: each }, () => api.order(user, 1)));
+    expect(orders.map(({ body }) => body.status)).toEqual(Array(each).fill('confirmed'));
+  }
+}
+
+async function lettersOf(api: Api, users: number[]): Promise<number[]> {
+  return Promise.all(users.map(async (user) => (await api.letters(user)).length));
+}
+
+test('from PostgreSQL to Kafka and back: stop, switch, start; nothing is lost or repeated', async () => {
+  const urls = await databases();
+  const options = givenKafka();
+  const users: number[] = [];
+  for (const [i, kafka] of [undefined, options, undefined, options].entries()) {
+    const { api, stop } = await start(urls, { kafka });
+    users.push(await api.userWith(1000), await api.userWith(1000));
+    await placeOrders(api, users, 3);
+    expect(await lettersOf(api, users)).toEqual(users.map((_, n) => 3 * (i + 1 - Math.floor(n / 2))));
+    await stop();
+    await expectAtRest(urls);
+  }
+});
+
+test('after the topics are gone all that the logs hold comes again, and is applied once', async () => {
+  const urls = await databases();
+  const { api, stop } = await start(urls, { kafka: givenKafka() });
+  const users = [await api.userWith(100), await api.userWith(100)];
+  await placeOrders(api, users, 5);
+  await stop();
+  // Another prefix: as if every topic had been deleted.
+  const again = await start(urls, { kafka: givenKafka() });
+  expect(await lettersOf(again.api, users)).toEqual([5, 5]);
+  await placeOrders(again.api, users, 1);
+  expect(await lettersOf(again.api, users)).toEqual([6, 6]);
+  await again.stop();
+  await expectAtRest(urls);
+});
+
+const SASL: SaslMechanism[] = ['PLAIN', 'SCRAM-SHA-256', 'SCRAM-SHA-512'];
+
+function secured(mechanism: SaslMechanism, settings: Partial<KafkaOptions> = {}): KafkaOptions {
+  const { brokers, caFile, username, password } = cluster.secure;
+  const tls = { ca: readFileSync(caFile, 'utf8') };
+  return givenKafka({ brokers, tls, sasl: { mechanism, username, password }, ...settings });
+}
+
+test.each(SASL)('by TLS, as a user known by %s', async (mechanism) => {
+  const { api } = await start(await databases(), { kafka: secured(mechanism) });
+  const user = await api.userWith(5);
+  expect((await api.order(user, 5)).body.status).toBe('confirmed');
+  expect(await api.letters(user)).toHaveLength(1);
+});
+
+test('a wrong password, an unknown authority and brokers that are not there are told in one line at start', async () => {
+  const sasl = { mechanism: 'SCRAM-SHA-256', username: cluster.secure.username, password: 'wrong' } as const;
+  const bad = [
+    secured('SCRAM-SHA-256', { sasl }),
+    secured('PLAIN', { tls: {} }),
+    givenKafka({ brokers: ['127.0.0.1:1'] }),
+  ];
+  for (const kafka of bad) {
+    const failure = await startInstallation(await databases(), { kafka }).then(
+      ({ stop }) => stop(),
+      (error) => error,
+    );
+    expect(failure).toBeInstanceOf(StartupError);
+    expect((failure as Error).message).toMatch(/^Kafka \(KAFKA_BROKERS\) at 127\.0\.0\.1:\d+.*: \S/);
+    expect((failure as Error).message).not.toContain('\n');
+  }
+});
+
+test('a topic with another number of partitions, or too few brokers for the copies, are refused at start', async () => {
+  const kafka = givenKafka();
+  await connectKafka(kafka).createTopic('order-service', 3);
+  await expect(startInstallation(await databases(), { kafka })).rejects.toThrow(
+    `the Kafka topic ${kafka.topicPrefix}order-service has 3 partitions, but PARTITIONS is 16`,
+  );
+  await expect(
+    startInstallation(await databases(), { kafka: givenKafka({ replicationFactor: 4 }) }),
+  ).rejects.toThrow('KAFKA_REPLICATION_FACTOR is 4, but the cluster has fewer brokers');
+});
+
+test('a reply waits until others can see what it tells; cut off for too long, it says that the outcome is not known', async () => {
+  const { api } = await start(await databases(), { kafka: givenKafka({ brokers: cluster.brokers }) });
+  const user = await api.userWith(100);
+  cluster.cut();
+  onTestFinished(() => cluster.mend());
+  const key = { 'idempotency-key': 'deposit-1' };
+  let answered = false;
+  const deposit = api.deposit(user, 7, key).finally(() => {
+    answered = true;
+  });
+  await until('the deposit is committed', async () => {
+    const account = await api.get('billing-service', `/accounts/${user}`);
+    return account.body.balance === 107;
+  });
+  expect(answered, 'not before others can see it').toBe(false);
+  expectProblem(await deposit, 'outcome_unknown');
+  cluster.mend();
+  await until('the same request gets its first reply', async () => {
+    const again = await api.deposit(user, 7, key);
+    return again.status === 200 && again.body.balance === 107;
+  });
+  expect((await api.order(user, 107)).body.status).toBe('confirmed');
+  expect(await api.letters(user)).toHaveLength(1);
+});
+
+test('with one broker of three down everything goes on', async () => {
+  const { api } = await start(await databases(), { kafka: givenKafka({ brokers: cluster.brokers }) });
+  const users = await Promise.all(Array.from({ length: 16 }, () => api.userWith(100)));
+  await placeOrders(api, users, 1);
+  const [broker] = cluster.nodes;
+  await broker!.kill();
+  await placeOrders(api, users, 1);
+  expect(await lettersOf(api, users)).toEqual(Array(16).fill(2));
+  await broker!.start();
+  await placeOrders(api, users, 1);
+  expect(await lettersOf(api, users)).toEqual(Array(16).fill(3));
 });

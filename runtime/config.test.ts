@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs';
 import { SERVICES } from '@stream-processing/contracts/names.ts';
 import { expect, test } from 'vitest';
 import { databaseUrl, readConfig, settingOf } from './config.ts';
@@ -29,8 +30,65 @@ test('an empty environment is a complete configuration', () => {
     databaseUrls: {},
     databaseWaitSeconds: 60,
     installation: { partitions: 16, currency: 'RUB' },
+    kafka: undefined,
     logLevel: 'info',
   });
+});
+
+test('events travel by Kafka where that is asked for, with what a cluster needs', () => {
+  expect(readConfig({ KAFKA_BROKERS: 'kafka:9092' }).kafka, 'not without EVENT_LOG=kafka').toBeUndefined();
+  const env = { EVENT_LOG: 'kafka', KAFKA_BROKERS: 'kafka-1:9092, kafka-2:9092,[::1]:9092' };
+  const brokers = ['kafka-1:9092', 'kafka-2:9092', '[::1]:9092'];
+  expect(readConfig(env).kafka).toEqual({
+    brokers,
+    topicPrefix: 'stream-processing.',
+    replicationFactor: 3,
+    retentionHours: 168,
+    tls: undefined,
+    sasl: undefined,
+  });
+  const file = import.meta.filename;
+  const more = {
+    KAFKA_TOPIC_PREFIX: 'shop-1.',
+    KAFKA_REPLICATION_FACTOR: '1',
+    KAFKA_RETENTION_HOURS: '0',
+    KAFKA_TLS: 'true',
+    KAFKA_TLS_CA_FILE: file,
+    KAFKA_SASL_MECHANISM: 'SCRAM-SHA-512',
+    KAFKA_SASL_USERNAME: 'orders',
+    KAFKA_SASL_PASSWORD: 'secret',
+  };
+  expect(readConfig({ ...env, ...more }).kafka).toEqual({
+    brokers,
+    topicPrefix: 'shop-1.',
+    replicationFactor: 1,
+    retentionHours: 0,
+    tls: { ca: readFileSync(file, 'utf8'), cert: undefined, key: undefined },
+    sasl: { mechanism: 'SCRAM-SHA-512', username: 'orders', password: 'secret' },
+  });
+});
+
+test.each([
+  [{ EVENT_LOG: 'rabbitmq' }, 'EVENT_LOG: "rabbitmq" is not one of postgres, kafka'],
+  [{ EVENT_LOG: 'kafka' }, /^KAFKA_BROKERS is missing: /],
+  [{ KAFKA_BROKERS: 'kafka-1' }, 'KAFKA_BROKERS: "kafka-1" is not an address like kafka-1:9092'],
+  [{ KAFKA_TOPIC_PREFIX: 'a b' }, /^KAFKA_TOPIC_PREFIX: "a b" is not of letters/],
+  [{ KAFKA_REPLICATION_FACTOR: '0' }, 'KAFKA_REPLICATION_FACTOR: "0" is not a number from 1 to 99'],
+  [{ KAFKA_RETENTION_HOURS: '-1' }, 'KAFKA_RETENTION_HOURS: "-1" is not a number of hours (0 to 999999)'],
+  [{ KAFKA_TLS: 'yes' }, 'KAFKA_TLS: "yes" is not true or false'],
+  [{ KAFKA_SASL_MECHANISM: 'GSSAPI' }, /^KAFKA_SASL_MECHANISM: "GSSAPI" is not one of /],
+  [
+    { EVENT_LOG: 'kafka', KAFKA_BROKERS: 'k:1', KAFKA_SASL_MECHANISM: 'PLAIN' },
+    /^KAFKA_SASL_USERNAME or KAFKA_SASL_PASSWORD is missing/,
+  ],
+  [
+    { EVENT_LOG: 'kafka', KAFKA_BROKERS: 'k:1', KAFKA_TLS: 'true', KAFKA_TLS_CA_FILE: '/nowhere/ca.pem' },
+    'KAFKA_TLS_CA_FILE: cannot read /nowhere/ca.pem (ENOENT)',
+  ],
+])('a bad setting of Kafka is named: %j', (env, complaint) => {
+  expect(complaints(env as Record<string, string>)).toEqual([
+    typeof complaint === 'string' ? complaint : expect.stringMatching(complaint),
+  ]);
 });
 
 test('every setting is read', () => {

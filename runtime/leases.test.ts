@@ -7,12 +7,12 @@ import { connect } from './sql.ts';
 
 const PARTITIONS = 8;
 
-function member(url: string) {
+function member(url: string, partitions = PARTITIONS) {
   const working = new Set<number>();
   const leases = new Leases({
     url,
     service: TOY,
-    partitions: PARTITIONS,
+    partitions,
     onAcquired: (partition) => void working.add(partition),
     onReleased: async (partition) => void working.delete(partition),
     onError: () => {},
@@ -38,6 +38,15 @@ test('instances share the partitions evenly, no partition twice, and hand over w
 
   await members[0]!.leases.close();
   await until('the other two hold 4 each', () => sizes().join() === '0,4,4');
+});
+
+test('five instances share sixteen partitions as evenly as can be: nobody is left without', async () => {
+  const url = await createDatabase();
+  const members = Array.from({ length: 5 }, () => member(url, 16));
+  for (const { leases } of members) await leases.start();
+  const sizes = () => members.map(({ working }) => working.size).sort();
+  await until('five instances hold 3, 3, 3, 3 and 4 partitions', () => sizes().join() === '3,3,3,3,4');
+  expect(new Set(members.flatMap(({ working }) => [...working])).size).toBe(16);
 });
 
 test('an instance whose connection dies stops its work, and all partitions are worked on again', async () => {

@@ -1,8 +1,9 @@
 /**
  * Which instance of a service works on which partition: PostgreSQL advisory locks on one lasting connection. Leases
  * are for efficiency only; correctness is the compare-and-set of the cursors. Every instance holds a shared
- * `member` lock, so each can count the members and take its even share; a dead instance's locks vanish with its
- * connection.
+ * `member` lock, so each can count the members and take its share, which is as even as whole partitions go: what is left
+ * over goes to the first ones, one each, in the order of their backends' process ids. A dead instance's locks vanish with
+ * its connection.
  */
 import { SERVICES, type ServiceName } from '@stream-processing/contracts/names.ts';
 import { repeat } from './repeat.ts';
@@ -77,7 +78,8 @@ export class Leases {
 
   async #tick(): Promise<void> {
     const { partitions, onAcquired } = this.#options;
-    const share = Math.ceil(partitions / (await this.#countMembers()));
+    const { members, rank } = await this.#lookAtMembers();
+    const share = Math.floor(partitions / members) + (rank < partitions % members ? 1 : 0);
     for (const partition of [...this.#held].slice(share)) await this.release(partition);
     for (let partition = 0; partition < partitions && this.#held.size < share; partition += 1) {
       if (this.#closing.signal.aborted) return;
@@ -90,16 +92,17 @@ export class Leases {
     }
   }
 
-  async #countMembers(): Promise<number> {
+  /** How many there are, and how many of them come before this one. */
+  async #lookAtMembers(): Promise<{ members: number; rank: number }> {
     if (!this.#member) {
       await this.#sql`select pg_advisory_lock_shared(${this.#lockClass}::int, ${MEMBER}::int)`;
       this.#member = true;
     }
-    const [row] = await this.#sql<{ members: number }[]>`
-      select count(*)::int as members from pg_locks
+    const [row] = await this.#sql<{ members: number; rank: number }[]>`
+      select count(*)::int as members, (count(*) filter (where pid < pg_backend_pid()))::int as rank from pg_locks
       where locktype = 'advisory' and classid = ${this.#lockClass}::int::oid and objid = ${MEMBER}::int::oid
         and database = (select oid from pg_database where datname = current_database())`;
-    return Math.max(1, row!.members);
+    return { members: Math.max(1, row!.members), rank: row!.rank };
   }
 
   /** The connection is gone and the locks with it: stop everything before asking for them again. */

@@ -44,6 +44,7 @@ const PUBLISH_MS_MAX = 10_000;
 const BEHIND_MS = 5000;
 const POLL_MS = 250;
 const OPEN_MS_MAX = 10_000;
+const TROUBLE_MS = 5000;
 
 /** How far a relay is. */
 interface Place {
@@ -65,6 +66,7 @@ export class Relay {
   readonly #topic: string;
   readonly #published = new PositionWaits();
   readonly #waiting = new Set<{ since: number; partition: number }>();
+  #toldAt = Number.NEGATIVE_INFINITY;
   readonly #resting = new Map<number, Resting>();
   readonly #opening = new Map<number, PromiseWithResolvers<void>>();
   readonly #closing = new AbortController();
@@ -132,7 +134,7 @@ export class Relay {
 
   /** Relays the partition until the signal aborts. */
   async run(partition: number, signal: AbortSignal): Promise<void> {
-    const { service, kafka, partitions, logger } = this.#options;
+    const { service, kafka, partitions } = this.#options;
     this.#opening.set(partition, Promise.withResolvers());
     signal.addEventListener('abort', () => this.#opening.delete(partition));
     for (let ms = RETRY_MS_MIN; !signal.aborted; ms = Math.min(2 * ms, RETRY_MS_MAX)) {
@@ -143,10 +145,17 @@ export class Relay {
       } catch (error) {
         if (signal.aborted) return;
         if (error instanceof LogMissing) await kafka.createTopic(service, partitions).catch(() => {});
-        logger.warn({ reason: (error as Error).message, partition, retry_ms: ms }, 'relay interrupted');
+        this.#tellTrouble(error, partition);
         await delay(ms, undefined, { signal, ref: false }).catch(() => {});
       }
     }
+  }
+
+  /** What troubles one partition troubles others too: told once in a while. */
+  #tellTrouble(error: unknown, partition: number): void {
+    if (performance.now() - this.#toldAt < TROUBLE_MS) return;
+    this.#toldAt = performance.now();
+    this.#options.logger.warn({ reason: (error as Error).message, partition }, 'relay interrupted');
   }
 
   async close(): Promise<void> {

@@ -15,12 +15,12 @@ async function held({ url }: ServiceProcess): Promise<number> {
   return Number(/^leases_held\{.*\} (\d+)$/m.exec(metrics)?.[1]);
 }
 
-/** Waits until these instances hold every partition, none more than its share. */
+/** Waits until these instances hold every partition, none more than one more than another. */
 async function shared(what: string, instances: ServiceProcess[]): Promise<void> {
-  const share = Math.ceil(PARTITIONS / instances.length);
   const isShared = async () => {
     const holds = await Promise.all(instances.map(held));
-    return Math.max(...holds) <= share && holds.reduce((sum, one) => sum + one) === PARTITIONS;
+    const isEven = Math.max(...holds) - Math.min(...holds) <= 1;
+    return isEven && holds.reduce((sum, one) => sum + one) === PARTITIONS;
   };
   await until(what, isShared, TAKEOVER_MS_MAX);
 }

@@ -21,10 +21,12 @@ type Log = 'postgres' | 'kafka';
 
 const LOGS = ['postgres', 'kafka'] as const;
 const TITLE: Record<Log, string> = { postgres: 'by PostgreSQL', kafka: 'by Kafka' };
-const CONNECTIONS = [1, 64, 256];
+const CONNECTIONS = [1, 64, 256, 1024];
 const INSTANCES = [1, 2, 4];
 const USERS = 1000;
-const WARM_SECONDS = 8;
+/** Brokers take about a minute under load until their code is compiled. */
+const WARM_SECONDS = 30;
+const WARM_CONNECTIONS = 256;
 
 /** Four processes, events by PostgreSQL and by Kafka. */
 export const scaleLogs: Case = {
@@ -148,7 +150,7 @@ async function withApart(
     try {
       const users = await seed(apart.urls, USERS, signal);
       const site = { apart, users, databaseUrl };
-      await measure(context, site, { connections: 64, seconds: WARM_SECONDS, round: 0 });
+      await measure(context, site, { connections: WARM_CONNECTIONS, seconds: WARM_SECONDS, round: 0 });
       await work(site);
     } finally {
       await apart.stop();
