@@ -58,7 +58,7 @@ export function readConfig(env: Env): Config {
 type Settings = ReturnType<typeof cleanEnv<typeof SPECS>>;
 
 function readKafka(settings: Settings): KafkaOptions {
-  const brokers = settings.KAFKA_BROKERS;
+  const brokers = brokersOf(settings.KAFKA_BROKERS);
   if (brokers.length === 0)
     throw new StartupError(
       'KAFKA_BROKERS is missing: EVENT_LOG=kafka needs it, like kafka-1:9092,kafka-2:9092',
@@ -83,6 +83,10 @@ function readKafka(settings: Settings): KafkaOptions {
       : undefined,
     sasl: mechanism ? { mechanism, username, password } : undefined,
   };
+}
+
+function brokersOf(list: string): string[] {
+  return list.split(',').flatMap((broker) => broker.trim() || []);
 }
 
 function readPem(
@@ -148,11 +152,10 @@ const postgresUrl = makeValidator<string>((value) => {
   return value;
 });
 
-const brokerList = makeValidator<string[]>((value) => {
-  const brokers = value.split(',').map((broker) => broker.trim());
-  const bad = brokers.find((broker) => broker && !/^(\[[\da-fA-F:]+\]|[^\s:/]+):\d{1,5}$/.test(broker));
+const brokerList = makeValidator<string>((value) => {
+  const bad = brokersOf(value).find((broker) => !/^(\[[\da-fA-F:]+\]|[^\s:/]+):\d{1,5}$/.test(broker));
   if (bad !== undefined) throw new Error(`${JSON.stringify(bad)} is not an address like kafka-1:9092`);
-  return brokers.filter((broker) => broker !== '');
+  return value;
 });
 const topicPrefix = makeValidator<string>((value) => {
   // A topic has 249 characters at most, and the longest service's name 20.
@@ -179,6 +182,9 @@ const oneOf = (...values: readonly string[]) =>
       throw new Error(`${JSON.stringify(value)} is not one of ${values.join(', ')}`);
     return value;
   });
+const eventLog = oneOf('postgres', 'kafka');
+const saslMechanism = oneOf('', ...SASL_MECHANISMS);
+const logLevel = oneOf(...LOG_LEVELS);
 
 const SPECS = {
   HOST: text({ default: '127.0.0.1' }),
@@ -195,8 +201,8 @@ const SPECS = {
   DATABASE_WAIT_SECONDS: seconds({ default: 60 }),
   CURRENCY: currency({ default: 'RUB' }),
   PARTITIONS: partitions({ default: 16 }),
-  EVENT_LOG: oneOf('postgres', 'kafka')({ default: 'postgres' }),
-  KAFKA_BROKERS: brokerList({ default: [] }),
+  EVENT_LOG: eventLog({ default: 'postgres' }),
+  KAFKA_BROKERS: brokerList({ default: '' }),
   KAFKA_TOPIC_PREFIX: topicPrefix({ default: 'stream-processing.' }),
   KAFKA_REPLICATION_FACTOR: replicas({ default: 3 }),
   KAFKA_RETENTION_HOURS: hours({ default: 168 }),
@@ -204,10 +210,10 @@ const SPECS = {
   KAFKA_TLS_CA_FILE: text({ default: '' }),
   KAFKA_TLS_CERT_FILE: text({ default: '' }),
   KAFKA_TLS_KEY_FILE: text({ default: '' }),
-  KAFKA_SASL_MECHANISM: oneOf('', ...SASL_MECHANISMS)({ default: '' }),
+  KAFKA_SASL_MECHANISM: saslMechanism({ default: '' }),
   KAFKA_SASL_USERNAME: text({ default: '' }),
   KAFKA_SASL_PASSWORD: text({ default: '' }),
-  LOG_LEVEL: oneOf(...LOG_LEVELS)({ default: 'info' }),
+  LOG_LEVEL: logLevel({ default: 'info' }),
 };
 
 function reporter({ errors }: { errors: Partial<Record<string, Error>> }) {
