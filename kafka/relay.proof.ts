@@ -120,6 +120,15 @@ test('a topic that is deleted is made again and filled again; who reads goes on 
   expect(await readAll(readTopic(log.kafka), 0, 602), 'a new reader finds it all').toEqual(range(1, 602));
 });
 
+test('a topic that is deleted while there is nothing to relay is made and filled again all the same', async () => {
+  const log = await givenLog();
+  const { relay } = startRelay(log.url, log.bus, log.kafka);
+  await log.append(3);
+  await relay.published(PARTITION, 3);
+  await log.admin.deleteTopics({ topics: [log.topic] });
+  expect(await readAll(readTopic(log.kafka), 0, 3)).toEqual(range(1, 3));
+});
+
 test('while a topic is filled again its end is known already, so that no read takes half of it for everything', async () => {
   const log = await givenLog();
   const events = await log.append(20);

@@ -12,6 +12,8 @@ export type Message = MessageToProduce<string | undefined, string | undefined, s
 /** A record as it stands in its topic's partition. */
 export interface TopicRecord {
   offset: number;
+  /** Up to here everything is, or once was, in the topic: an event's own position. 0: the record tells nothing of it. */
+  position: number;
   /**
    * How far the log reaches as far as this record tells: the event's own position, or more where the relay had to begin
    * again and says what was there before.
@@ -42,9 +44,10 @@ export function toMessage(topic: string, service: ServiceName, event: LogEvent, 
   return { topic, partition, key: String(user_id), value: JSON.stringify(data), headers };
 }
 
-/** Tells where the log ends in a partition that holds no event. */
-export function endMessage(topic: string, partition: number, end: number): Message {
-  return { topic, partition, key: undefined, value: undefined, headers: { [END]: String(end) } };
+/** For a partition that holds no event: where the log ends, and up to which position it was relayed before. */
+export function endMessage(topic: string, partition: number, end: number, position: number): Message {
+  const headers = { [END]: String(end), [POSITION]: String(position) };
+  return { topic, partition, key: undefined, value: undefined, headers };
 }
 
 export function toRecords(batches: RecordsBatch[] | null | undefined, partition: number): TopicRecord[] {
@@ -54,6 +57,7 @@ export function toRecords(batches: RecordsBatch[] | null | undefined, partition:
       const event = eventOf(record.value, headers, partition);
       return {
         offset: Number(batch.firstOffset) + record.offsetDelta,
+        position: numberOf(headers.get(POSITION)) ?? 0,
         end: Math.max(event?.position ?? 0, numberOf(headers.get(END)) ?? 0),
         event,
       };

@@ -49,7 +49,7 @@ async function lastBatches(kafka: Kafka, topic: string, partition: number, next:
 }
 
 function positionsOf(records: TopicRecord[]): number[] {
-  return records.flatMap(({ event }) => event?.position ?? []);
+  return records.flatMap(({ position }) => position || []);
 }
 
 /** The offset from which on the events after position `after` follow; at a repetition, perhaps too late a one. */

@@ -56,6 +56,9 @@ interface Place {
   end: number;
 }
 
+/** Everything in the topic's partition was too old. */
+const EMPTY = Symbol('empty');
+
 interface Resting {
   place: Place;
   disturbed: AbortController;
@@ -173,7 +176,7 @@ export class Relay {
       const { position, next, end } = place;
       const events = await log.read(partition, position, BATCH_MAX);
       if (events.length === 0) {
-        await this.#rest(partition, place, signal);
+        place = await this.#rest(partition, place, signal);
         continue;
       }
       const messages = events.map((event) =>
@@ -184,6 +187,7 @@ export class Relay {
         logger.warn({ partition, position, offset: base, expected: next }, 'the topic is not as it was left');
         // Records before this batch are gone: what they held must come again, and then this batch too.
         place = await this.#resume(partition, base < next ? base : undefined);
+        this.#reached(partition, place.position);
         continue;
       }
       place = { position: events.at(-1)!.position, next: base + messages.length, end };
@@ -213,28 +217,37 @@ export class Relay {
 
   /** Nothing is in the topic, or everything was too old: whoever asks for the end must find something. */
   async #open(partition: number, place: Place): Promise<Place> {
-    const base = await this.#options.kafka.send([endMessage(this.#topic, partition, place.end)]);
+    const base = await this.#options.kafka.send([
+      endMessage(this.#topic, partition, place.end, place.position),
+    ]);
     return { ...place, next: base + 1 };
   }
 
   /** Until there is more to relay; rejects when the topic is not as this relay left it. */
-  async #rest(partition: number, place: Place, signal: AbortSignal): Promise<void> {
+  async #rest(partition: number, place: Place, signal: AbortSignal): Promise<Place> {
     const disturbed = new AbortController();
     this.#resting.set(partition, { place, disturbed });
     await this.#options.log.wait(partition, place.position, AbortSignal.any([signal, disturbed.signal]));
     this.#resting.delete(partition);
-    if (!signal.aborted) disturbed.signal.throwIfAborted();
+    if (signal.aborted || !disturbed.signal.aborted) return place;
+    if (disturbed.signal.reason !== EMPTY) throw disturbed.signal.reason;
+    return this.#open(partition, { ...place, end: await this.#options.log.end(partition) });
   }
 
   /** Looks whether the topic is as the relays at rest left it. */
   async #check(): Promise<void> {
     const check = async ([partition, rest]: [number, Resting]) => {
-      const { first, next } = await this.#options.kafka.offsetsOf(this.#topic, partition);
+      const offsets = await this.#options.kafka.offsetsOf(this.#topic, partition).catch((error) => {
+        // Deleted: it has to be made again.
+        if (error instanceof LogMissing) rest.disturbed.abort(error);
+      });
+      if (!offsets) return;
+      const { first, next } = offsets;
       // Gone on meanwhile: no longer at rest.
       if (this.#resting.get(partition) !== rest) return;
       if (next !== rest.place.next)
         rest.disturbed.abort(new Error(`the topic ends at offset ${next} instead of ${rest.place.next}`));
-      else if (first === next) rest.disturbed.abort(new Error('all records of the topic were too old'));
+      else if (first === next) rest.disturbed.abort(EMPTY);
     };
     await Promise.all([...this.#resting].map(check));
   }

@@ -130,7 +130,10 @@ async function harass(
     const fault = draw(targets.random, faults);
     watch.begin();
     await commit(fault, targets, () => watch.harmed());
-    const ms = await watch.recovered(signal);
+    const ms = await watch.recovered(signal).catch((error) => {
+      progress(FAULTS[fault]);
+      throw error;
+    });
     done.set(fault, (done.get(fault) ?? 0) + 1);
     progress(`${FAULTS[fault]}; recovered after ${ms.toFixed(0)} ms`);
   }
