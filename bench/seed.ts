@@ -1,3 +1,5 @@
+import { randomUUID } from 'node:crypto';
+import { setTimeout as delay } from 'node:timers/promises';
 import type { Urls } from './installation.ts';
 
 /** The ids of the users that the load is spread over, without gaps. */
@@ -12,6 +14,8 @@ export const BALANCE = 1_000_000;
 const CALLERS = 64;
 /** So many times the users that are asked for. */
 const TRIES_MAX = 4;
+const TRIES_503 = 40;
+const TRY_MS = 500;
 
 /**
  * Creates users through the API and puts money on their accounts, until `count` of them have ids without gaps: ids that
@@ -24,8 +28,8 @@ export async function seed(urls: Urls, count: number, signal: AbortSignal): Prom
     while (begun < total) {
       begun += 1;
       const user = { email: `user-${begun}@example.org`, name: `User ${begun}` };
-      const { id } = await post(`${urls['user-service']}/users`, user, signal);
-      await post(`${urls['billing-service']}/accounts/${id}/deposit`, { amount: BALANCE }, signal);
+      const { id } = await insist(`${urls['user-service']}/users`, user, signal);
+      await insist(`${urls['billing-service']}/accounts/${id}/deposit`, { amount: BALANCE }, signal);
       ids.push(id!);
     }
   };
@@ -47,10 +51,28 @@ export function lastRun(ids: readonly number[]): Users {
   return { first: last - (length < 0 ? descending.length : length) + 1, last };
 }
 
-export async function post(url: string, body: object, signal: AbortSignal): Promise<{ id?: number }> {
+/** What is not known or not fresh for now is asked for again, by the same key. */
+async function insist(url: string, body: object, signal: AbortSignal): Promise<{ id?: number }> {
+  const key = randomUUID();
+  for (let left = TRIES_503; ; left -= 1) {
+    const reply = await post(url, body, signal, { 'idempotency-key': key }).catch((error) => {
+      if (left > 0 && / 503 /.test(error.message)) return undefined;
+      throw error;
+    });
+    if (reply) return reply;
+    await delay(TRY_MS, undefined, { signal });
+  }
+}
+
+export async function post(
+  url: string,
+  body: object,
+  signal: AbortSignal,
+  headers: Record<string, string> = {},
+): Promise<{ id?: number }> {
   const response = await fetch(url, {
     method: 'POST',
-    headers: { 'content-type': 'application/json' },
+    headers: { 'content-type': 'application/json', ...headers },
     body: JSON.stringify(body),
     signal,
   });

@@ -19,6 +19,7 @@ const CALM = 'three callers, one request at a time, fill no queue';
 const SCHEMAS = 'every service’s schema is there before the first process starts';
 const ONCE = 'no service publishes twice in one chained transaction, so none is handed events twice';
 const WELL_FORMED = 'services publish well-formed events that agree with each other; tests make the others';
+const KAFKA = 'events travel by PostgreSQL here; Kafka is the soak’s and the proofs’ of npm run test:kafka';
 const UNSAVEABLE = 'nothing is decided that the database refuses for good';
 
 export const BEYOND: Beyond[] = [
@@ -32,6 +33,15 @@ export const BEYOND: Beyond[] = [
     'throw new Error(`the log has no partition',
   ),
   ...of('runtime/pipeline.ts', METRICS, 'get queued('),
+  ...of(
+    'runtime/pipeline.ts',
+    KAFKA,
+    '?.(share.told)',
+    '// Not awaited: the next transaction',
+    '() => { for (const give of share.answers())',
+    '(error) => share.withhold(error)',
+  ),
+  ...of('runtime/share.ts', KAFKA, 'get told(): Told {', 'withhold(error: unknown)'),
   ...of('runtime/pipeline.ts', STOPS, 'async close('),
   {
     file: 'runtime/pipeline.ts',
