@@ -102,17 +102,19 @@ export class Kafka {
     const topic = this.topicOf(service);
     const admin = new Admin({ ...this.clientOptions(`${service}-admin`), retries: TRIES - 1 });
     try {
-      await admin.createTopics({
-        topics: [topic],
-        partitions,
-        replicas: replicationFactor,
-        configs: [
-          { name: 'cleanup.policy', value: 'delete' },
-          { name: 'retention.ms', value: retentionHours === 0 ? '-1' : String(retentionHours * 3_600_000) },
-          // A write is acknowledged by all but one of the copies at least: it survives a broker, and so does writing.
-          { name: 'min.insync.replicas', value: String(Math.max(1, replicationFactor - 1)) },
-        ],
-      });
+      await inTime(
+        admin.createTopics({
+          topics: [topic],
+          partitions,
+          replicas: replicationFactor,
+          configs: [
+            { name: 'cleanup.policy', value: 'delete' },
+            { name: 'retention.ms', value: retentionHours === 0 ? '-1' : String(retentionHours * 3_600_000) },
+            // A write is acknowledged by all but one of the copies at least: it survives a broker, and so does writing.
+            { name: 'min.insync.replicas', value: String(Math.max(1, replicationFactor - 1)) },
+          ],
+        }),
+      );
     } catch (error) {
       if (!isKafkaError(error, 'TOPIC_ALREADY_EXISTS')) {
         if (isKafkaError(error, 'INVALID_REPLICATION_FACTOR'))
@@ -132,7 +134,7 @@ export class Kafka {
             'delete the topic, and it is made and filled anew, or choose another KAFKA_TOPIC_PREFIX',
         );
     } finally {
-      await admin.close().catch(() => {});
+      void admin.close().catch(() => {});
     }
   }
 
@@ -141,7 +143,7 @@ export class Kafka {
     client: Pick<Consumer, 'metadata'>,
     topic: string,
   ): Promise<{ id: string; leaders: number[] }> {
-    const metadata = await client.metadata({ topics: [topic] }).catch((error) => {
+    const metadata = await inTime(client.metadata({ topics: [topic] })).catch((error) => {
       throw unavailable(error, topic);
     });
     const found = metadata.topics.get(topic);
@@ -209,7 +211,7 @@ export class Kafka {
 
   async #sendAll(batches: Message[][]): Promise<number[]> {
     try {
-      const { offsets = [] } = await this.#producer.send({ messages: batches.flat() });
+      const { offsets = [] } = await inTime(this.#producer.send({ messages: batches.flat() }));
       return batches.map(([first]) =>
         Number(offsets.find((o) => o.topic === first!.topic && o.partition === first!.partition)!.offset),
       );
@@ -269,7 +271,9 @@ export class Kafka {
         try {
           await this.metadataOf(this.#lookups, topic);
           const wanted = { [topic]: [...new Set(partitions)] };
-          const answer = await this.#lookups.listOffsets({ topics: [topic], partitions: wanted, timestamp });
+          const answer = await inTime(
+            this.#lookups.listOffsets({ topics: [topic], partitions: wanted, timestamp }),
+          );
           return partitions.map((partition) => Number(answer.get(topic)![partition]));
         } catch (error) {
           this.#lookups.clearMetadata();
@@ -282,6 +286,15 @@ export class Kafka {
 
 const OFFSET_OUT_OF_RANGE = 1;
 
+/** Whatever becomes of a request in the client: nobody here waits for ever. Longer than all its tries together take. */
+const ANSWER_MS_MAX = 20_000;
+
+function inTime<T>(answer: Promise<T>): Promise<T> {
+  const late = Promise.withResolvers<never>();
+  const timer = setTimeout(() => late.reject(new LogUnavailable('Kafka does not answer')), ANSWER_MS_MAX);
+  return Promise.race([answer, late.promise]).finally(() => clearTimeout(timer));
+}
+
 /**
  * One fetch. After an answer with an error the broker's session for this client is a step ahead of the client's, which
  * the client learns by its next request failing: that one is repeated.
@@ -290,8 +303,8 @@ export async function fetchFrom(
   consumer: Consumer,
   options: Parameters<Consumer['fetch']>[0],
 ): Promise<FetchResponse> {
-  return consumer.fetch(options).catch((error) => {
-    if (SESSION_LOST.some((id) => isKafkaError(error, id))) return consumer.fetch(options);
+  return inTime(consumer.fetch(options)).catch((error) => {
+    if (SESSION_LOST.some((id) => isKafkaError(error, id))) return inTime(consumer.fetch(options));
     throw error;
   });
 }

@@ -69,6 +69,7 @@ export class Relay {
   readonly #topic: string;
   readonly #published = new PositionWaits();
   readonly #waiting = new Set<{ since: number; partition: number }>();
+  #creating: Promise<void> | undefined;
   #toldAt = Number.NEGATIVE_INFINITY;
   readonly #resting = new Map<number, Resting>();
   readonly #opening = new Map<number, PromiseWithResolvers<void>>();
@@ -137,7 +138,6 @@ export class Relay {
 
   /** Relays the partition until the signal aborts. */
   async run(partition: number, signal: AbortSignal): Promise<void> {
-    const { service, kafka, partitions } = this.#options;
     this.#opening.set(partition, Promise.withResolvers());
     signal.addEventListener('abort', () => this.#opening.delete(partition));
     for (let ms = RETRY_MS_MIN; !signal.aborted; ms = Math.min(2 * ms, RETRY_MS_MAX)) {
@@ -147,11 +147,23 @@ export class Relay {
         });
       } catch (error) {
         if (signal.aborted) return;
-        if (error instanceof LogMissing) await kafka.createTopic(service, partitions).catch(() => {});
+        if (error instanceof LogMissing) await this.#createTopic();
         this.#tellTrouble(error, partition);
         await delay(ms, undefined, { signal, ref: false }).catch(() => {});
       }
     }
+  }
+
+  /** For all partitions at once. */
+  async #createTopic(): Promise<void> {
+    const { service, kafka, partitions } = this.#options;
+    this.#creating ??= kafka
+      .createTopic(service, partitions)
+      .catch(() => {})
+      .finally(() => {
+        this.#creating = undefined;
+      });
+    await this.#creating;
   }
 
   /** What troubles one partition troubles others too: told once in a while. */
