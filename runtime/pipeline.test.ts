@@ -161,6 +161,22 @@ test('an event that cannot be saved stops its run; those before it are applied',
   expect(await counter(sql, 1)).toBe(3);
 });
 
+test('a deadlock at every try is no error of the service: the caller is told to try again', async () => {
+  const { sql } = await createToy();
+  let tries = 0;
+  const work = {
+    ...toyWork,
+    save(tx: Parameters<typeof toyWork.save>[0]) {
+      tries += 1;
+      void tx`select fail('40P01', 'deadlock detected')`;
+    },
+  };
+  const { pipeline } = toyPipeline(sql, { work });
+  await expect(pipeline.submit(add(1))).rejects.toMatchObject({ code: 'unavailable' });
+  expect(tries).toBeGreaterThan(1);
+  expect(await counter(sql, 1)).toBeUndefined();
+});
+
 test('a deadlock is tried again and ends well', async () => {
   const { sql, url } = await createToy();
   await toyPipeline(sql).pipeline.submit(add(1));

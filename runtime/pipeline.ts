@@ -11,7 +11,7 @@ import type { Chain } from './chain.ts';
 import { type CursorMove, conflictOf } from './cursors.ts';
 import { type Carried, Share, type ShareOptions, type Told } from './share.ts';
 import type { Sql } from './sql.ts';
-import { isConnectionLoss, isTransient } from './sql-errors.ts';
+import { isConnectionLoss, isContention, isTransient } from './sql-errors.ts';
 import { transact } from './transaction.ts';
 import { refuse, type Unit } from './unit.ts';
 import type { Decision, EventsResult, RequestOptions, RequestResult, Traced } from './work.ts';
@@ -218,7 +218,8 @@ export class Pipeline<State, Command, D extends Decision> {
       return this.#process(units.slice(middle), TRIES_ISOLATING);
     }
     const unit = units[0]!;
-    if (unit.commands.length === 1) return refuse(unit, error);
+    if (unit.commands.length === 1)
+      return refuse(unit, isContention(error) ? new Problem('unavailable') : error);
     // Of a run of events the first half; its processor submits the rest again.
     unit.commands = unit.commands.slice(0, Math.ceil(unit.commands.length / 2));
     return this.#process([unit], TRIES_ISOLATING);

@@ -25,6 +25,11 @@ export function isTransient(error: unknown): boolean {
   return error instanceof ConnectionLost || TRANSIENT.has(codeOf(error));
 }
 
+/** Others were at work on the same rows: nothing is wrong with the transaction itself. */
+export function isContention(error: unknown): boolean {
+  return CONTENTION.has(codeOf(error));
+}
+
 export function isConnectionLoss(error: unknown): boolean {
   return error instanceof ConnectionLost;
 }
@@ -37,6 +42,8 @@ export function codeOf(error: unknown): string {
 // connection left; 25P03, 25P04: the server ended our transaction's session.
 const LOST = /^(57P0[1-5]|08...|53300|25P0[34])$/;
 
-// serialization_failure, deadlock_detected, lock_not_available; unique_violation: two writers met at a unique key, and
-// the second try sees the first one's row and decides anew.
-const TRANSIENT = new Set(['40001', '40P01', '55P03', '23505']);
+// serialization_failure, deadlock_detected, lock_not_available.
+const CONTENTION = new Set(['40001', '40P01', '55P03']);
+
+// unique_violation: two writers met at a unique key, and the second try sees the first one's row and decides anew.
+const TRANSIENT = new Set([...CONTENTION, '23505']);

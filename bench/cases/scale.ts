@@ -25,7 +25,7 @@ const CONNECTIONS = [1, 64, 256, 1024];
 const INSTANCES = [1, 2, 4];
 const USERS = 1000;
 /** Brokers take about a minute under load until their code is compiled. */
-const WARM_SECONDS = 30;
+const WARM_SECONDS = 20;
 const WARM_CONNECTIONS = 256;
 
 /** Four processes, events by PostgreSQL and by Kafka. */
