@@ -39,8 +39,12 @@ export interface Offsets {
 
 /** A broker that does not answer for so long is given up for this request. */
 const REQUEST_MS_MAX = 5000;
-/** Each try asks anew who leads the partition: with three, a leader's change within 0.3 s goes unnoticed. */
-const TRIES = 3;
+/**
+ * At least. Each try asks anew who leads the partition: with three, a leader's change within 0.3 s goes unnoticed. And each asks
+ * another of KAFKA_BROKERS first: one that accepts connections and closes them (a dead broker behind a proxy or a balancer), or
+ * keeps silent, would otherwise be asked for ever.
+ */
+const TRIES_MIN = 3;
 const RETRY_MS = 100;
 /** Room for the largest batch that the relay writes. */
 const BATCH_BYTES_MAX = 1_048_576;
@@ -61,7 +65,6 @@ export class Kafka {
     this.#producer = new Producer({
       ...this.clientOptions(clientId),
       idempotent: true,
-      retries: TRIES - 1,
       serializers: stringSerializers as object,
     });
     this.#lookups = this.consumer(`${clientId}-lookups`);
@@ -77,7 +80,6 @@ export class Kafka {
       ...this.clientOptions(clientId),
       groupId: clientId,
       autocommit: false,
-      retries: 0,
       isolationLevel: FetchIsolationLevels.READ_UNCOMMITTED,
     });
   }
@@ -90,6 +92,7 @@ export class Kafka {
       connectTimeout: REQUEST_MS_MAX,
       requestTimeout: REQUEST_MS_MAX,
       timeout: REQUEST_MS_MAX,
+      retries: Math.max(TRIES_MIN, brokers.length) - 1,
       retryDelay: RETRY_MS,
       ...(tls ? { tls } : {}),
       ...(sasl ? { sasl } : {}),
@@ -100,7 +103,7 @@ export class Kafka {
   async createTopic(service: ServiceName, partitions: number): Promise<void> {
     const { replicationFactor, retentionHours } = this.#options;
     const topic = this.topicOf(service);
-    const admin = new Admin({ ...this.clientOptions(`${service}-admin`), retries: TRIES - 1 });
+    const admin = new Admin(this.clientOptions(`${service}-admin`));
     try {
       await inTime(
         admin.createTopics({

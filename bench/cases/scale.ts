@@ -24,9 +24,16 @@ const TITLE: Record<Log, string> = { postgres: 'by PostgreSQL', kafka: 'by Kafka
 const CONNECTIONS = [1, 64, 256, 1024];
 const INSTANCES = [1, 2, 4];
 const USERS = 1000;
-/** Brokers take about a minute under load until their code is compiled. */
-const WARM_SECONDS = 20;
-const WARM_CONNECTIONS = 256;
+const WARM_SECONDS = 15;
+/** Once in a run: brokers take about a minute under load until their code is compiled. */
+const BROKERS_WARM_SECONDS = 75;
+const WARM_CONNECTIONS = 1024;
+/** What each number of instances is given: as many callers as ever, or as many for each instance. */
+const CROWDS = [
+  { name: '1,024 connections', of: () => 1024 },
+  { name: '64 connections an instance', of: (instances: number) => 64 * instances },
+];
+const warmBrokers = new WeakSet<object>();
 
 /** Four processes, events by PostgreSQL and by Kafka. */
 export const scaleLogs: Case = {
@@ -60,23 +67,23 @@ export const scaleInstances: Case = {
   async run(context, round) {
     const rows: Row[] = [];
     for (const log of LOGS) {
-      const name = (instances: number, of: string) =>
-        `${instances} × 4 processes, events ${TITLE[log]}: ${of}`;
       for (const instances of INSTANCES) {
         await withApart(context, log, instances, async (site) => {
-          const before = await readCpu(context, site, log);
-          const load = await measure(context, site, { connections: 64, round });
-          const after = await readCpu(context, site, log);
-          const cost = (part: keyof Cpu) => ((after[part] - before[part]) / load.accepted) * 1e6;
-          const all = { value: cost('node') + cost('postgres') + cost('kafka'), unit: 'µs CPU/order' };
-          const against = instances > 1 ? { against: [name(1, 'cost')] } : {};
-          rows.push(ordersRow(name(instances, 'orders, 64 connections'), load));
-          rows.push({
-            name: name(instances, 'cost'),
-            ...all,
-            ...against,
-            note: `Node ${cost('node').toFixed(0)}, PostgreSQL ${cost('postgres').toFixed(0)}, Kafka ${cost('kafka').toFixed(0)}`,
-          });
+          for (const crowd of CROWDS) {
+            const name = (count: number) => `${count} × 4 processes, events ${TITLE[log]}, ${crowd.name}`;
+            const before = await readCpu(context, site, log);
+            const load = await measure(context, site, { connections: crowd.of(instances), round });
+            const after = await readCpu(context, site, log);
+            const cost = (part: keyof Cpu) => ((after[part] - before[part]) / load.accepted) * 1e6;
+            rows.push(ordersRow(name(instances), load));
+            rows.push({
+              name: `${name(instances)}: cost`,
+              value: cost('node') + cost('postgres') + cost('kafka'),
+              unit: 'µs CPU/order',
+              ...(instances > 1 ? { against: [`${name(1)}: cost`] } : {}),
+              note: `Node ${cost('node').toFixed(0)}, PostgreSQL ${cost('postgres').toFixed(0)}, Kafka ${cost('kafka').toFixed(0)}`,
+            });
+          }
         });
       }
     }
@@ -136,11 +143,12 @@ async function withApart(
   const { createDatabase, dropDatabase, folder, signal, kafka, progress } = context;
   const name = `scale_${log}_${instances}`;
   const databaseUrl = await createDatabase(name);
+  const cluster = log === 'kafka' ? await kafka() : undefined;
   const more: NodeJS.ProcessEnv =
-    log === 'kafka'
+    cluster !== undefined
       ? {
           EVENT_LOG: 'kafka',
-          KAFKA_BROKERS: (await kafka()).brokers.join(','),
+          KAFKA_BROKERS: cluster.brokers.join(','),
           KAFKA_TOPIC_PREFIX: `${name}-${Date.now()}.`,
         }
       : { EVENT_LOG: 'postgres' };
@@ -150,7 +158,9 @@ async function withApart(
     try {
       const users = await seed(apart.urls, USERS, signal);
       const site = { apart, users, databaseUrl };
-      await measure(context, site, { connections: WARM_CONNECTIONS, seconds: WARM_SECONDS, round: 0 });
+      const seconds = cluster && !warmBrokers.has(cluster) ? BROKERS_WARM_SECONDS : WARM_SECONDS;
+      if (cluster) warmBrokers.add(cluster);
+      await measure(context, site, { connections: WARM_CONNECTIONS, seconds, round: 0 });
       await work(site);
     } finally {
       await apart.stop();
