@@ -46,7 +46,7 @@ export function readTopic(kafka: Kafka): LogReader {
 export function startRelay(url: string, bus: Bus, kafka: Kafka) {
   bus.listen(TOY, url);
   const sql = connect(url, { max: 3, name: 'relay', schema: schemaOf(TOY), role: readerRole(TOY) });
-  const log = postgresLog({ sql, service: TOY, bus, pollMs: 50 });
+  const log = postgresLog({ sql, service: TOY, follower: 'kafka', bus, pollMs: 50 });
   const logger = pino({ level: process.env.TEST_LOG_LEVEL ?? 'silent' });
   const relay = new Relay({
     service: TOY,

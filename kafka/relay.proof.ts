@@ -1,9 +1,10 @@
 import { Admin } from '@platformatic/kafka';
-import { Announcer } from '@stream-processing/runtime/announcements.ts';
+import { Announcer, Bus } from '@stream-processing/runtime/announcements.ts';
 import { append } from '@stream-processing/runtime/append.ts';
 import { toMessage } from '@stream-processing/runtime/kafka-records.ts';
 import { LogMissing, type LogReader, LogUnavailable } from '@stream-processing/runtime/log.ts';
 import { Outbox } from '@stream-processing/runtime/outbox.ts';
+import { RELAY, removeOld, tellPassed } from '@stream-processing/runtime/retention.ts';
 import { expect, onTestFinished, test } from 'vitest';
 import { createToy, PARTITIONS, TOY } from '../test/toy.ts';
 import { until } from '../test/until.ts';
@@ -137,7 +138,7 @@ test('while a topic is filled again its end is known already, so that no read ta
   expect(await readTopic(log.kafka).end(PARTITION)).toBe(20);
 });
 
-test('a partition whose records were all too old still tells its end, and a reader behind stops at the gap', async () => {
+test('a partition whose records were all too old still tells its end, and a reader behind hears what went', async () => {
   const log = await givenLog();
   const { relay } = startRelay(log.url, log.bus, log.kafka);
   await log.append(8);
@@ -155,8 +156,32 @@ test('a partition whose records were all too old still tells its end, and a read
   expect(await reader.read(PARTITION, 8, 10)).toEqual([]);
   await log.append(1);
   await relay.published(PARTITION, 9);
-  await expect(reader.read(PARTITION, 4, 10)).rejects.toThrow('position 5 is missing, 9 came');
+  await expect(reader.read(PARTITION, 4, 10)).rejects.toMatchObject({ oldest: 9 });
   expect(await readAll(reader, 8, 9)).toEqual([9]);
+});
+
+test('a topic that is filled anew when old events are kept nowhere begins where the log does, and a reader behind hears it', async () => {
+  const log = await givenLog();
+  const first = startRelay(log.url, log.bus, log.kafka);
+  await log.append(6);
+  await first.relay.published(PARTITION, 6);
+  await tellPassed(log.sql, RELAY, first.relay.relayed);
+  await first.stop();
+  await log.sql`update log set created_at = created_at - interval '1 day' where position <= 4`;
+  const before = new Date(Date.now() - 3_600_000);
+  const removal = await removeOld(log.sql, { partition: PARTITION, before, isRelayed: true });
+  expect(removal).toEqual({ events: 4, heldBackBy: undefined });
+  await log.admin.deleteTopics({ topics: [log.topic] });
+  // As a process that starts: what this one appended it would still remember.
+  const bus = new Bus();
+  onTestFinished(() => bus.close());
+  const second = startRelay(log.url, bus, log.kafka);
+  await second.relay.published(PARTITION, 6);
+  expect(await readAll(readTopic(log.kafka), 4, 6)).toEqual([5, 6]);
+  await expect(readTopic(log.kafka).read(PARTITION, 0, 10)).rejects.toMatchObject({ oldest: 5 });
+  await log.append(1);
+  await second.relay.published(PARTITION, 7);
+  expect(await readAll(readTopic(log.kafka), 4, 7)).toEqual([5, 6, 7]);
 });
 
 test('records that the topic lost come again before anything new', async () => {

@@ -30,6 +30,7 @@ test('an empty environment is a complete configuration', () => {
     databaseUrls: {},
     databaseWaitSeconds: 60,
     installation: { partitions: 16, currency: 'RUB' },
+    logRetentionHours: 720,
     kafka: undefined,
     logLevel: 'info',
   });
@@ -74,6 +75,10 @@ test.each([
   [{ KAFKA_BROKERS: 'kafka-1' }, 'KAFKA_BROKERS: "kafka-1" is not an address like kafka-1:9092'],
   [{ KAFKA_TOPIC_PREFIX: 'a b' }, /^KAFKA_TOPIC_PREFIX: "a b" is not of letters/],
   [{ KAFKA_REPLICATION_FACTOR: '0' }, 'KAFKA_REPLICATION_FACTOR: "0" is not a number from 1 to 99'],
+  [
+    { EVENT_LOG: 'kafka', KAFKA_BROKERS: 'k:1', LOG_RETENTION_HOURS: '167.5' },
+    'LOG_RETENTION_HOURS is 167.5, but KAFKA_RETENTION_HOURS is 168: logs fill the topics, and must not lack what those keep',
+  ],
   [{ KAFKA_RETENTION_HOURS: '-1' }, 'KAFKA_RETENTION_HOURS: "-1" is not a number of hours (0 to 999999)'],
   [{ KAFKA_TLS: 'yes' }, 'KAFKA_TLS: "yes" is not true or false'],
   [{ KAFKA_SASL_MECHANISM: 'GSSAPI' }, /^KAFKA_SASL_MECHANISM: "GSSAPI" is not one of /],
@@ -103,6 +108,7 @@ test('every setting is read', () => {
     DATABASE_WAIT_SECONDS: '5',
     CURRENCY: 'EUR',
     PARTITIONS: '1024',
+    LOG_RETENTION_HOURS: '0.5',
     LOG_LEVEL: 'silent',
   };
   expect(readConfig(env)).toEqual({
@@ -112,6 +118,7 @@ test('every setting is read', () => {
     databaseUrls: Object.fromEntries(SERVICES.map((service) => [service, URL_1])),
     databaseWaitSeconds: 5,
     installation: { partitions: 1024, currency: 'EUR' },
+    logRetentionHours: 0.5,
     logLevel: 'silent',
   });
 });
@@ -130,6 +137,7 @@ test.each(SERVICES)('%s alone without a database is told which settings name one
 const PORTS = SERVICES.map((service) => settingOf(service, 'PORT'));
 const DATABASES = ['DATABASE_URL', ...SERVICES.map((service) => settingOf(service, 'DATABASE_URL'))];
 const BAD: [names: string[], values: string[]][] = [
+  [['LOG_RETENTION_HOURS'], ['', '-1', '1e3', '.5', '1000000', '0.00001', 'week']],
   [['HOST', 'DATA_DIR'], ['']],
   [PORTS, ['', '-1', '65536', '80.5', '0x50', 'http', ' 80', '1e3', '٣']],
   [DATABASES, ['host:5432/db', 'http://host/db', 'postgres', 'localhost', '//host/db']],

@@ -15,6 +15,8 @@ export interface Config {
   /** How long a service that starts waits for a database that does not answer. */
   databaseWaitSeconds: number;
   installation: Installation;
+  /** Events that are older go once everybody has applied them; 0: all stay. */
+  logRetentionHours: number;
   /** undefined: events travel by PostgreSQL. */
   kafka: KafkaOptions | undefined;
   logLevel: string;
@@ -50,6 +52,7 @@ export function readConfig(env: Env): Config {
     databaseUrls,
     databaseWaitSeconds: settings.DATABASE_WAIT_SECONDS,
     installation: { partitions: settings.PARTITIONS, currency: settings.CURRENCY },
+    logRetentionHours: settings.LOG_RETENTION_HOURS,
     kafka: settings.EVENT_LOG === 'kafka' ? readKafka(settings) : undefined,
     logLevel: settings.LOG_LEVEL,
   };
@@ -68,6 +71,11 @@ function readKafka(settings: Settings): KafkaOptions {
   if (mechanism && !(username && password))
     throw new StartupError(
       `KAFKA_SASL_USERNAME or KAFKA_SASL_PASSWORD is missing: KAFKA_SASL_MECHANISM=${mechanism} needs both`,
+    );
+  const { LOG_RETENTION_HOURS: log, KAFKA_RETENTION_HOURS: topics } = settings;
+  if (log > 0 && topics > 0 && log < topics)
+    throw new StartupError(
+      `LOG_RETENTION_HOURS is ${log}, but KAFKA_RETENTION_HOURS is ${topics}: logs fill the topics, and must not lack what those keep`,
     );
   return {
     brokers,
@@ -172,6 +180,11 @@ const hours = makeValidator<number>((value) => {
     throw new Error(`${JSON.stringify(value)} is not a number of hours (0 to 999999)`);
   return Number(value);
 });
+const retention = makeValidator<number>((value) => {
+  if (!/^\d{1,6}(\.\d{1,4})?$/.test(value))
+    throw new Error(`${JSON.stringify(value)} is not a number of hours (0 to 999999)`);
+  return Number(value);
+});
 const yesOrNo = makeValidator<boolean>((value) => {
   if (value !== 'true' && value !== 'false') throw new Error(`${JSON.stringify(value)} is not true or false`);
   return value === 'true';
@@ -201,6 +214,7 @@ const SPECS = {
   DATABASE_WAIT_SECONDS: seconds({ default: 60 }),
   CURRENCY: currency({ default: 'RUB' }),
   PARTITIONS: partitions({ default: 16 }),
+  LOG_RETENTION_HOURS: retention({ default: 720 }),
   EVENT_LOG: eventLog({ default: 'postgres' }),
   KAFKA_BROKERS: brokerList({ default: '' }),
   KAFKA_TOPIC_PREFIX: topicPrefix({ default: 'stream-processing.' }),

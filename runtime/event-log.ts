@@ -114,5 +114,6 @@ async function createTopic(
 /** As the role that may read the log of `source` and nothing else. */
 function readerOf(url: string, source: ServiceName, reader: ServiceName, bus: Bus): LogReader {
   const options = { max: LOG_CONNECTIONS, name: `${reader} reads ${source}`, schema: schemaOf(source) };
-  return postgresLog({ sql: connect(url, { ...options, role: readerRole(source) }), service: source, bus });
+  const sql = connect(url, { ...options, role: readerRole(source) });
+  return postgresLog({ sql, service: source, follower: reader, bus });
 }

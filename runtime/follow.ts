@@ -115,5 +115,6 @@ export function followLogs<State, Command, D extends Decision>(
   }
   const processorOf = (source: ServiceName, partition: number) =>
     running.get(partition)?.processors.find((processor) => processor.source === source);
-  return { leases, processorOf };
+  const held = () => [...running.keys()];
+  return { leases, processorOf, held };
 }

@@ -3,7 +3,7 @@ import type { Kafka } from './kafka.ts';
 import type { KafkaFeed, Subscription } from './kafka-feed.ts';
 import type { TopicRecord } from './kafka-records.ts';
 import { newestIn, offsetAfter } from './kafka-search.ts';
-import { type LogEvent, type LogReader, LogUnavailable } from './log.ts';
+import { type LogEvent, type LogReader, LogTruncated, LogUnavailable } from './log.ts';
 import { PositionWaits } from './position-waits.ts';
 
 export interface KafkaLogOptions {
@@ -79,7 +79,7 @@ export function kafkaLog({ kafka, feed, topic }: KafkaLogOptions): LogReader {
       }
       if (follower.events.length === 0 && follower.gap !== undefined) {
         unfollow(partition);
-        throw new Error(`gap in the log: position ${after + 1} is missing, ${follower.gap} came`);
+        throw new LogTruncated(topic, partition, after + 1, follower.gap);
       }
       return follower.events.slice(0, max);
     },
@@ -92,6 +92,8 @@ export function kafkaLog({ kafka, feed, topic }: KafkaLogOptions): LogReader {
       if (signal.aborted) unfollow(partition);
     },
     seen: (partition) => ends.known(partition),
+    // Brokers remove what is old, whoever has read it.
+    tellPassed: async () => {},
     hint: (partition, position) => ends.reached(partition, position),
     async close() {
       closing.abort();

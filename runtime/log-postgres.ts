@@ -1,9 +1,10 @@
 import type { ServiceName } from '@stream-processing/contracts/names.ts';
 import type { Bus } from './announcements.ts';
 import { coalesce } from './coalesce.ts';
-import { type LogEvent, LogMissing, type LogReader } from './log.ts';
+import { type LogEvent, LogMissing, type LogReader, LogTruncated, type Passed } from './log.ts';
 import { PositionWaits } from './position-waits.ts';
 import { repeat } from './repeat.ts';
+import { tellPassed } from './retention.ts';
 import type { Sql } from './sql.ts';
 import { codeOf } from './sql-errors.ts';
 
@@ -11,6 +12,8 @@ export interface PostgresLogOptions {
   /** Into the database of the service that publishes the log, with the right to read that. */
   sql: Sql;
   service: ServiceName;
+  /** Who reads. */
+  follower: string;
   bus: Bus;
   /** Net for lost wake-ups. */
   pollMs?: number;
@@ -26,7 +29,13 @@ const MISSING = new Set(['22023', '3F000', '42P01']);
  * else; what this process itself appended just now, from its tail. Questions of several partitions travel as one query. While that service has never started, calls reject with
  * LogMissing.
  */
-export function postgresLog({ sql, service, bus, pollMs = POLL_MS }: PostgresLogOptions): LogReader {
+export function postgresLog({
+  sql,
+  service,
+  follower,
+  bus,
+  pollMs = POLL_MS,
+}: PostgresLogOptions): LogReader {
   const ends = new PositionWaits();
   const closing = new AbortController();
 
@@ -44,18 +53,22 @@ export function postgresLog({ sql, service, bus, pollMs = POLL_MS }: PostgresLog
   const orMissing = (error: unknown): never => {
     throw MISSING.has(codeOf(error)) ? new LogMissing(`${service} has not created its log yet`) : error;
   };
-  const read = coalesce((ranges: Range[]) => readRanges(sql, ranges).catch(orMissing));
+  const read = coalesce((ranges: Range[]) => readRanges(sql, service, ranges).catch(orMissing));
   const end = coalesce((partitions: number[]) => readEnds(sql, partitions).catch(orMissing));
 
   const tail = bus.tail(service);
   return {
     async read(partition, after, max) {
       const newest = tail.read(partition, after, max);
-      return newest.length > 0 ? newest : read({ partition, after, max });
+      if (newest.length > 0) return newest;
+      const found = await read({ partition, after, max });
+      if (found instanceof LogTruncated) throw found;
+      return found;
     },
     end,
     wait: (partition, after, signal) => ends.until(partition, after + 1, signal),
     seen: (partition) => ends.known(partition),
+    tellPassed: (passed: Passed[]) => tellPassed(sql, follower, passed).catch(orMissing),
     hint: (partition, position) => ends.reached(partition, position),
     async close() {
       closing.abort();
@@ -79,7 +92,12 @@ interface Head {
 
 type Row = Omit<LogEvent, 'position' | 'user_id'> & { ordinal: number; position: bigint; user_id: bigint };
 
-async function readRanges(sql: Sql, ranges: Range[]): Promise<LogEvent[][]> {
+/** One range's answer must not be another's error: what was removed is told in its place. */
+async function readRanges(
+  sql: Sql,
+  service: ServiceName,
+  ranges: Range[],
+): Promise<(LogEvent[] | LogTruncated)[]> {
   const rows = await sql<Row[]>`
     select r.ordinal, l.* from unnest(
       ${ranges.map((_, i) => i)}::int[], ${ranges.map((r) => r.partition)}::int[],
@@ -94,7 +112,22 @@ async function readRanges(sql: Sql, ranges: Range[]): Promise<LogEvent[][]> {
   for (const { ordinal, position, user_id, ...rest } of rows) {
     events[ordinal]!.push({ ...rest, position: Number(position), user_id: Number(user_id) });
   }
-  return events;
+  // Looked at after the rows: what was removed meanwhile is below the floor by then.
+  const doubtful = ranges.filter(({ after }, i) => events[i]![0]?.position !== after + 1);
+  if (doubtful.length === 0) return events;
+  const floors = await readFloors(sql, doubtful);
+  return events.map((found, i) => {
+    const { partition, after } = ranges[i]!;
+    const floor = floors.get(partition) ?? 0;
+    const isThere = found[0]?.position === after + 1;
+    return isThere || after >= floor ? found : new LogTruncated(service, partition, after + 1, floor + 1);
+  });
+}
+
+async function readFloors(sql: Sql, ranges: Range[]): Promise<Map<number, number>> {
+  const floors = await sql<Head[]>`
+    select partition, position from log_floor where partition = any(${ranges.map((r) => r.partition)}::int[])`;
+  return new Map(floors.map((floor) => [floor.partition, Number(floor.position)]));
 }
 
 async function readEnds(sql: Sql, partitions: number[]): Promise<number[]> {

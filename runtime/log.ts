@@ -20,7 +20,10 @@ export interface LogEvent extends NewEvent {
 
 /** The port through which a consumer follows one other service's log. Adapters pass test/log-port.ts. */
 export interface LogReader {
-  /** At most `max` events with positions above `after`, in order; empty at the end of the log. */
+  /**
+   * At most `max` events with positions above `after`, in order; empty at the end of the log. Rejects with LogTruncated when
+   * the next ones were removed.
+   */
   read(partition: number, after: number, max: number): Promise<LogEvent[]>;
   /** Position of the newest event, 0 when there is none. Never older than the moment of the call. */
   end(partition: number): Promise<number>;
@@ -28,9 +31,30 @@ export interface LogReader {
   wait(partition: number, after: number, signal: AbortSignal): Promise<void>;
   /** The newest position heard of so far, without asking. */
   seen(partition: number): number;
+  /** Tells whoever publishes the log how far this service has applied it: what everybody has passed may be removed. */
+  tellPassed(passed: Passed[]): Promise<void>;
   /** Makes `wait` resolve: somebody learned in another way that the log reaches `position`. */
   hint(partition: number, position: number): void;
   close(): Promise<void>;
+}
+
+/** Up to this position everything of the partition is durably applied. */
+export interface Passed {
+  partition: number;
+  position: number;
+}
+
+/** What comes next was removed, being old: it does not come again (docs/retention.md). */
+export class LogTruncated extends Error {
+  /** The oldest position that is kept. */
+  readonly oldest: number;
+
+  constructor(log: string, partition: number, wanted: number, oldest: number) {
+    super(
+      `position ${wanted} of partition ${partition} of ${log} was removed: it is kept from ${oldest} on (docs/retention.md)`,
+    );
+    this.oldest = oldest;
+  }
 }
 
 /** The service that publishes the log has never started: there is nothing to read from, yet. */

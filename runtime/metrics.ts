@@ -42,6 +42,11 @@ export function createMetrics(service: string) {
       labelNames: ['source', 'partition'],
       registers,
     }),
+    removedEvents: new Counter({
+      name: 'log_removed_events_total',
+      help: 'Events of the own log that were removed, being old and passed by every follower.',
+      registers,
+    }),
     /** A gauge that is asked when somebody looks. */
     gauge<L extends string>(
       name: string,

@@ -41,7 +41,7 @@ export async function migrate(url: string, service: string, migrations: URL, ins
 
 const UNIQUE_VIOLATION = '23505';
 
-/** The role through which other services read this service's log, and nothing else. */
+/** The role through which other services read this service's log and tell how far they are, and nothing else. */
 export function readerRole(service: string): string {
   return `${schemaOf(service)}_log_reader`;
 }
@@ -67,7 +67,8 @@ async function createReader(tx: Tx, schema: string) {
     // Roles belong to the server: another installation's owner may have created it.
     if (!known?.member) await tx`grant ${identifier(role)} to current_user`;
     await tx`grant usage on schema ${identifier(schema)} to ${identifier(role)}`;
-    await tx`grant select on log, log_head to ${identifier(role)}`;
+    await tx`grant select on log, log_head, log_floor to ${identifier(role)}`;
+    await tx`grant execute on function tell_passed to ${identifier(role)}`;
   } catch (error) {
     if (codeOf(error) !== '42501') throw error;
     throw new StartupError(
@@ -88,7 +89,7 @@ async function keepInstallation(tx: Tx, installation: Installation) {
       );
     }
   }
-  await tx`
-    insert into log_head (partition) select generate_series(0, ${installation.partitions - 1}::int)
-    on conflict do nothing`;
+  const partitions = installation.partitions - 1;
+  await tx`insert into log_head (partition) select generate_series(0, ${partitions}::int) on conflict do nothing`;
+  await tx`insert into log_floor (partition) select generate_series(0, ${partitions}::int) on conflict do nothing`;
 }

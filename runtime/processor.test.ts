@@ -36,6 +36,7 @@ async function processing(deliver: (after: number) => LogEvent[], more: Partial<
     },
     seen: () => 0,
     hint: (partition, position) => waits.reached(partition, position),
+    tellPassed: async () => {},
     close: async () => {},
   };
   const lines: { msg: string; err?: { message: string } }[] = [];

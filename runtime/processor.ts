@@ -87,8 +87,7 @@ export class Processor<Command> {
       try {
         this.#position ??= await position();
         await this.#step(signal);
-        if (this.#failures > 0) onState('running');
-        this.#failures = 0;
+        this.#goesOn();
       } catch (error) {
         if (signal.aborted) return;
         const cursor = this.#position;
@@ -133,9 +132,9 @@ export class Processor<Command> {
     const from = this.#position!;
     // With nothing heard of the log yet, reading it also tells what is wrong with it; a wait would not.
     const seen = log.seen(partition);
-    if (seen > 0 && seen <= from) return log.wait(partition, from, signal);
+    if (seen > 0 && seen <= from) return this.#rest(from, signal);
     const events = inOrder(await log.read(partition, from, batchMax), from);
-    if (events.length === 0) return log.wait(partition, from, signal);
+    if (events.length === 0) return this.#rest(from, signal);
     // Taken on meanwhile: what was read is applied.
     if (signal.aborted || this.#position !== from) return;
     this.#submitting = true;
@@ -145,6 +144,17 @@ export class Processor<Command> {
     } finally {
       this.#submitting = false;
     }
+  }
+
+  async #rest(position: number, signal: AbortSignal): Promise<void> {
+    // There may be nothing new for long: what was wrong is not any more.
+    this.#goesOn();
+    await this.#options.log.wait(this.partition, position, signal);
+  }
+
+  #goesOn(): void {
+    if (this.#failures > 0) this.#options.onState('running');
+    this.#failures = 0;
   }
 
   /** Answers how many events were applied, from the first one on; at least one. */

@@ -10,7 +10,9 @@ import { Progress } from './progress.ts';
 /** A service that follows its own log: one database serves as source and consumer. */
 async function following(change: (log: LogReader) => LogReader = (log) => log) {
   const { url, sql, bus } = await createToy();
-  const log = change(postgresLog({ sql: connectFor(url), service: TOY, bus, pollMs: 20 }));
+  const log = change(
+    postgresLog({ sql: connectFor(url), service: TOY, follower: 'order-service', bus, pollMs: 20 }),
+  );
   const progress = new Progress(TOY, sql, bus, new Map([[TOY_SOURCE, log]]));
   onTestFinished(async () => {
     await progress.close();

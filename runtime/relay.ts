@@ -15,7 +15,7 @@ import type { Bus } from './announcements.ts';
 import type { Kafka } from './kafka.ts';
 import { endMessage, type Message, toMessage } from './kafka-records.ts';
 import { newestIn, relayedIn } from './kafka-search.ts';
-import { LogMissing, type LogReader } from './log.ts';
+import { LogMissing, type LogReader, LogTruncated, type Passed } from './log.ts';
 import { PositionWaits } from './position-waits.ts';
 import { repeat } from './repeat.ts';
 import type { Told } from './share.ts';
@@ -93,6 +93,14 @@ export class Relay {
   /** Events that are in the log, as far as heard of, and not in the topic. */
   lag(partition: number): number {
     return Math.max(0, this.#options.log.seen(partition) - this.#published.known(partition));
+  }
+
+  /** How far what this instance relays is in the topic. */
+  get relayed(): Passed[] {
+    return [...this.#opening.keys()].map((partition) => ({
+      partition,
+      position: this.#published.known(partition),
+    }));
   }
 
   /** Does somebody wait for too long already? */
@@ -186,7 +194,15 @@ export class Relay {
     this.#reached(partition, place.position);
     while (!signal.aborted) {
       const { position, next, end } = place;
-      const events = await log.read(partition, position, BATCH_MAX);
+      const events = await log.read(partition, position, BATCH_MAX).catch((error) => {
+        if (!(error instanceof LogTruncated)) throw error;
+        logger.warn({ reason: error.message }, 'the topic lacks events that are kept nowhere any more');
+        return error;
+      });
+      if (events instanceof LogTruncated) {
+        place = { position: events.oldest - 1, next, end };
+        continue;
+      }
       if (events.length === 0) {
         place = await this.#rest(partition, place, signal);
         continue;

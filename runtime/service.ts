@@ -15,6 +15,7 @@ import { createMetrics } from './metrics.ts';
 import { migrate } from './migrate.ts';
 import { Pipeline } from './pipeline.ts';
 import { Progress } from './progress.ts';
+import { Retention } from './retention.ts';
 import { connect, schemaOf } from './sql.ts';
 import { asStartupError } from './startup-error.ts';
 import type { Decision } from './work.ts';
@@ -126,7 +127,7 @@ async function open<State, Command, D extends Decision>(
     },
   });
   closers.unshift(() => pipeline.close());
-  const { leases, processorOf } = followLogs(definition, {
+  const { leases, processorOf, held } = followLogs(definition, {
     url,
     partitions,
     sql,
@@ -172,6 +173,24 @@ async function open<State, Command, D extends Decision>(
 
   await leases.start();
   await relay?.untilOpen();
+  const retention = new Retention({
+    sql,
+    logs,
+    relayed: relay && (() => relay.relayed),
+    hours: config.logRetentionHours,
+    held,
+    onRemoved: (events) => metrics.removedEvents.inc(events),
+    logger,
+  });
+  closers.unshift(() => retention.close());
+  metrics.gauge(
+    'log_retention_held_back',
+    'Partitions of the own log that keep events older than LOG_RETENTION_HOURS, by the follower that has not passed them.',
+    ['follower'],
+    (set) => {
+      for (const [follower, partitions] of retention.heldBack) set(partitions, { follower });
+    },
+  );
   const wanted = config.ports[name];
   await app.listen({ host: config.host, port: wanted, backlog: BACKLOG }).catch((error) => {
     throw asStartupError(error, `${settingOf(name, 'PORT')} ${config.host}:${wanted}`);

@@ -20,6 +20,7 @@ export function testConfig(urls: string | Record<ServiceName, string>): Config {
     databaseWaitSeconds: 0,
     databaseUrls: Object.fromEntries(SERVICES.map((service) => [service, urlOf(service)])),
     installation: { partitions: 16, currency: 'RUB' },
+    logRetentionHours: 0,
     kafka: inject('kafkaBrokers') && givenKafka(),
     logLevel: process.env.TEST_LOG_LEVEL ?? 'silent',
   };

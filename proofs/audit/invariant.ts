@@ -36,10 +36,33 @@ export async function appliedBy(
   service: ServiceName,
   source: ServiceName,
 ): Promise<(event: { partition: number; position: bigint }) => boolean> {
+  const cursors = await cursorsOf(looks, service, source);
+  return ({ partition, position }) => position <= (cursors.get(partition) ?? 0n);
+}
+
+async function cursorsOf(
+  looks: Looks,
+  service: ServiceName,
+  source: ServiceName,
+): Promise<Map<number, bigint>> {
   const rows = await looks[service]<{ partition: number; position: bigint }[]>`
     select partition, position from cursor where source = ${source}`;
-  const cursors = new Map(rows.map(({ partition, position }) => [partition, position]));
-  return ({ partition, position }) => position <= (cursors.get(partition) ?? 0n);
+  return new Map(rows.map(({ partition, position }) => [partition, position]));
+}
+
+/**
+ * How many events of the log of `source` were removed, being old, of those that `service` has applied. Each stood for one row
+ * that is still there.
+ */
+export async function removedFrom(looks: Looks, source: ServiceName, service: ServiceName): Promise<number> {
+  const floors = await looks[source]<{ partition: number; position: bigint }[]>`
+    select partition, position from log_floor where position > 0`;
+  if (source === service) return floors.reduce((sum, { position }) => sum + Number(position), 0);
+  const cursors = await cursorsOf(looks, service, source);
+  return floors.reduce((sum, { partition, position }) => {
+    const cursor = cursors.get(partition) ?? 0n;
+    return sum + Number(cursor < position ? cursor : position);
+  }, 0);
 }
 
 /** For people, and to tell one offence from another. */

@@ -5,20 +5,22 @@ import { type Invariant, type Looks, OFFENCES_MAX } from './invariant.ts';
 /** Logs and cursors: of every service the same. */
 export const LOGS: Invariant[] = [
   {
-    name: "every log's positions are dense, up to its head",
+    name: "every log's positions are dense, from what was removed up to its head",
     async look(looks) {
       let events = 0;
       const offences = await ofEach(looks, async (tx) => {
         const rows = await tx<
-          { partition: number; head: bigint; events: bigint; first: bigint; last: bigint }[]
+          { partition: number; floor: bigint; head: bigint; events: bigint; first: bigint; last: bigint }[]
         >`
-          select partition, h.position as head, count(l.position) as events,
-            coalesce(min(l.position), 1) as first, coalesce(max(l.position), 0) as last
-          from log_head h full join log l using (partition) group by partition, h.position`;
+          select partition, f.position as floor, h.position as head, count(l.position) as events,
+            coalesce(min(l.position), f.position + 1) as first, coalesce(max(l.position), f.position) as last
+          from log_head h full join log_floor f using (partition) full join log l using (partition)
+          group by partition, f.position, h.position`;
         for (const row of rows) events += Number(row.events);
         // As many different positions as from the first to the last: the primary key keeps them different.
         return rows.filter(
-          ({ head, events, first, last }) => first !== 1n || last !== head || events !== last - first + 1n,
+          ({ floor, head, events, first, last }) =>
+            first !== floor + 1n || last !== head || events !== last - first + 1n,
         );
       });
       return { looked: `${events} events`, offences };

@@ -1,5 +1,6 @@
+import type { ServiceName } from '@stream-processing/contracts/names.ts';
 import type { Tx } from '@stream-processing/runtime/sql.ts';
-import { appliedBy, chunks, type Invariant, type Looks } from './invariant.ts';
+import { appliedBy, chunks, type Invariant, type Looks, removedFrom } from './invariant.ts';
 
 interface Created {
   partition: number;
@@ -16,10 +17,11 @@ interface Known {
 export const USERS: Invariant[] = [
   {
     name: 'every user was announced once',
-    async look({ 'user-service': tx }) {
+    async look(looks) {
+      const tx = looks['user-service'];
       const find = (ids: bigint[]) =>
         tx<Known[]>`select id, locale from users where id = any(${ids}::bigint[])`;
-      const { announced, offences } = await compare(tx, () => true, find);
+      const { announced, offences } = await compare(looks, 'user-service', find);
       const [counted] = await tx<{ users: number }[]>`select count(*)::int as users from users`;
       if (counted!.users !== announced)
         offences.push({ users_more_than_announced: counted!.users - announced });
@@ -34,8 +36,8 @@ export const USERS: Invariant[] = [
         { accounts: number }[]
       >`select count(*)::int as accounts from accounts where id > 0`;
       const { announced, offences } = await compare(
-        looks['user-service'],
-        await appliedBy(looks, 'billing-service', 'user-service'),
+        looks,
+        'billing-service',
         (ids) => tx<Known[]>`select id, locale from accounts where id = any(${ids}::bigint[])`,
       );
       if (counted!.accounts !== announced)
@@ -49,8 +51,8 @@ export const USERS: Invariant[] = [
       const tx = looks[service];
       const [counted] = await tx<{ users: number }[]>`select count(*)::int as users from known_users`;
       const { announced, offences } = await compare(
-        looks['user-service'],
-        await appliedBy(looks, service, 'user-service'),
+        looks,
+        service,
         (ids) => tx<Known[]>`select id, locale from known_users where id = any(${ids}::bigint[])`,
       );
       if (counted!.users !== announced)
@@ -60,15 +62,16 @@ export const USERS: Invariant[] = [
   })),
 ];
 
-/** Every announcement that is applied has its row, and no other has. */
+/** Every announcement that `service` has applied has its row there, and no other has. */
 async function compare(
-  log: Tx,
-  isApplied: (event: Created) => boolean,
+  looks: Looks,
+  service: ServiceName,
   find: (ids: bigint[]) => Promise<Known[]>,
 ): Promise<{ announced: number; offences: object[] }> {
   const offences: object[] = [];
-  let announced = 0;
-  for await (const events of announcements(log)) {
+  const isApplied = service === 'user-service' ? () => true : await appliedBy(looks, service, 'user-service');
+  let announced = await removedFrom(looks, 'user-service', service);
+  for await (const events of announcements(looks['user-service'])) {
     const rows = new Map((await find(events.map((event) => event.user_id))).map((row) => [row.id, row]));
     for (const event of events) {
       const applied = isApplied(event);

@@ -145,6 +145,7 @@ export class SimulatedProcess implements Owner {
         const options = {
           sql: database.sqlFor(this, schemaOf(source)),
           service: source,
+          follower: name,
           bus,
           pollMs: POLL_MS,
         };
