@@ -29,7 +29,8 @@ export interface RetentionOptions {
   held: () => number[];
   /** So many events went. */
   onRemoved: (events: number) => void;
-  logger: Logger;
+  logger: Pick<Logger, 'debug' | 'info' | 'warn'>;
+  tickMs?: number;
 }
 
 /** How often followers tell and old events go: often enough that what is too old is little beside what stays. */
@@ -55,10 +56,8 @@ export class Retention {
 
   constructor(options: RetentionOptions) {
     this.#options = options;
-    const age_ms = options.hours * 3_600_000;
-    const tick_ms =
-      age_ms > 0 ? Math.max(TICK_MS_MIN, Math.min(age_ms / TICKS_PER_AGE, TICK_MS_MAX)) : TICK_MS_MAX;
-    this.#ticking = repeat(tick_ms, this.#closing.signal, async () => {
+    const { tickMs = tickOf(options.hours) } = options;
+    this.#ticking = repeat(tickMs, this.#closing.signal, async () => {
       await this.#tell().catch((error) => this.#trouble('it cannot be told how far logs are applied', error));
       await this.#remove().catch((error) => this.#trouble('old events cannot be removed', error));
     });
@@ -119,9 +118,13 @@ export class Retention {
   }
 }
 
+function tickOf(hours: number): number {
+  if (hours === 0) return TICK_MS_MAX;
+  return Math.max(TICK_MS_MIN, Math.min((hours * 3_600_000) / TICKS_PER_AGE, TICK_MS_MAX));
+}
+
 /** A follower tells, in the database of the log that it follows. */
 export async function tellPassed(sql: Sql, follower: string, passed: Passed[]): Promise<void> {
-  if (passed.length === 0) return;
   await sql`select tell_passed(
     ${follower}, ${passed.map((p) => p.partition)}::int[], ${passed.map((p) => p.position)}::bigint[])`;
 }

@@ -21,7 +21,7 @@ export const COUNTED = [
   ...of('services/notification-service', 'decide', 'inbox', 'store'),
   ...of('services/order-service', 'decide', 'inbox', 'store', 'waiters'),
   ...of('runtime', 'append', 'chain', 'cursors', 'idempotency', 'log-postgres', 'outbox', 'pipeline'),
-  ...of('runtime', 'processor', 'progress', 'share', 'tail', 'transaction', 'unit'),
+  ...of('runtime', 'processor', 'progress', 'retention', 'share', 'tail', 'transaction', 'unit'),
 ];
 
 function of(folder: string, ...files: string[]): string[] {

@@ -3,6 +3,7 @@
  * seed's choice, and fail as the seed says. The services' own code asks it (sql.ts, sql-group.ts); this stands for the
  * driver's pools and connections.
  */
+import type { ServiceName } from '@stream-processing/contracts/names.ts';
 import { type Sql, sqlOn, type Tx } from '@stream-processing/runtime/sql.ts';
 import { Group } from '@stream-processing/runtime/sql-group.ts';
 import { DatabaseError } from 'pg-protocol';
@@ -47,8 +48,11 @@ export class Database {
     this.#session = session;
   }
 
-  static async create(partitions: number): Promise<Database> {
-    return new Database(new Session(await InProcessPostgres.create(partitions)));
+  static async create(
+    partitions: number,
+    followersOf: (service: ServiceName) => ServiceName[],
+  ): Promise<Database> {
+    return new Database(new Session(await InProcessPostgres.create(partitions, followersOf)));
   }
 
   /** As on the first day of an installation. */

@@ -1,4 +1,4 @@
-import type { LogEvent, LogReader } from '@stream-processing/runtime/log.ts';
+import { type LogEvent, type LogReader, LogTruncated } from '@stream-processing/runtime/log.ts';
 import type { World } from './world.ts';
 
 const LATE_MS = 400;
@@ -19,12 +19,15 @@ export function deliver(log: LogReader, { clock, faults, random }: World): LogRe
         await log.wait(partition, after + 1, AbortSignal.timeout(GAP_MS));
         return log.read(partition, after + 1, max);
       }
-      const again = faults.strikes('duplicate');
-      const events = await log.read(
-        partition,
-        again ? Math.max(0, after - random.integer(1, 3)) : after,
-        max,
-      );
+      let events = await log.read(partition, after, max);
+      if (faults.strikes('duplicate')) {
+        const before = Math.max(0, after - random.integer(1, 3));
+        events = await log.read(partition, before, max).catch((error) => {
+          // What was removed is not repeated.
+          if (error instanceof LogTruncated) return events;
+          throw error;
+        });
+      }
       if (events.length > 1 && faults.strikes('reorder')) return shuffled(events, () => random.next());
       return events;
     },

@@ -2,7 +2,7 @@ import { expect, test } from 'vitest';
 import { Database } from './database.ts';
 
 test('the PostgreSQL inside this process is put back to the byte', async () => {
-  const database = await Database.create(3);
+  const database = await Database.create(3, () => []);
   const firstDay = () => database.reset({} as never);
   const seen = () =>
     database.look(

@@ -1,7 +1,7 @@
 /** A real PostgreSQL inside this process (PGlite): one session, which answers at once and can be put back to its first day. */
 import { readdir, readFile } from 'node:fs/promises';
 import { PGlite } from '@electric-sql/pglite';
-import { SERVICES } from '@stream-processing/contracts/names.ts';
+import { SERVICES, type ServiceName } from '@stream-processing/contracts/names.ts';
 import { schemaOf } from '@stream-processing/runtime/sql.ts';
 import { Snapshot, type WasmModule } from './snapshot.ts';
 
@@ -52,8 +52,14 @@ export class InProcessPostgres {
     );
   }
 
-  /** With the tables of all services, as their migrations make them. */
-  static async create(partitions: number): Promise<InProcessPostgres> {
+  /**
+   * With the tables of all services, as their migrations make them. Their followers have told once that they are there: one
+   * that was never heard of would hold no event back.
+   */
+  static async create(
+    partitions: number,
+    followersOf: (service: ServiceName) => ServiceName[],
+  ): Promise<InProcessPostgres> {
     const wake = silenceAlarms();
     const settings = Object.entries(SETTINGS).flatMap(([name, value]) => ['-c', `${name}=${value}`]);
     const pglite = await PGlite.create({ startParams: [...PGlite.defaultStartParams, ...settings] });
@@ -65,7 +71,11 @@ export class InProcessPostgres {
       }
       await pglite.exec(`
         insert into installation values ('partitions', '${partitions}'), ('currency', 'RUB');
-        insert into log_head (partition) select generate_series(0, ${partitions - 1})`);
+        insert into log_head (partition) select generate_series(0, ${partitions - 1});
+        insert into log_floor (partition) select generate_series(0, ${partitions - 1});
+        insert into log_follower (follower, partition, position, told_at)
+        select follower, partition, 0, now()
+        from unnest('{${followersOf(service).join()}}'::text[]) as follower, log_floor`);
     }
     await pglite.exec(WATCH);
     wake();

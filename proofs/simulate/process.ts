@@ -10,7 +10,8 @@ import { postgresLog } from '@stream-processing/runtime/log-postgres.ts';
 import { Pipeline } from '@stream-processing/runtime/pipeline.ts';
 import { Processor } from '@stream-processing/runtime/processor.ts';
 import { Progress } from '@stream-processing/runtime/progress.ts';
-import { schemaOf } from '@stream-processing/runtime/sql.ts';
+import { Retention } from '@stream-processing/runtime/retention.ts';
+import { type Sql, schemaOf } from '@stream-processing/runtime/sql.ts';
 import type { Owner } from './database.ts';
 import { deliver } from './delivery.ts';
 import { Routes } from './routes.ts';
@@ -19,15 +20,21 @@ import type { World } from './world.ts';
 // biome-ignore lint/suspicious/noExplicitAny: services of different kinds have no state or commands in common
 export type AnyDefinition = ServiceDefinition<any, any, any>;
 
-const logger = { isLevelEnabled: () => false, warn() {}, error() {}, debug() {} } as unknown as Room<
-  never,
-  never,
-  never
->['logger'];
+const logger = {
+  isLevelEnabled: () => false,
+  info() {},
+  warn() {},
+  error() {},
+  debug() {},
+} as unknown as Room<never, never, never>['logger'];
 /** As leases are looked at. */
 const LEASE_MS = 1000;
 /** Rarer than in earnest: most of a seed's time would go into looks that find nothing. */
 const POLL_MS = 20_000;
+
+/** Old events go, and so old are they then: younger than a caller's wait. */
+const RETENTION_TICK_MS = 2000;
+const RETENTION_HOURS = 1 / 3600;
 
 /** So long a process does not hear of others. */
 const DEAF_MS_MAX = 3000;
@@ -208,6 +215,7 @@ export class SimulatedProcess implements Owner {
       follows,
       processor: (source, partition) => processors.get(`${source} ${partition}`),
     });
+    if (this.#world.removesEvents) this.#removeEvents(name, sql, logs);
     const routes = new Routes();
     // biome-ignore lint/suspicious/noExplicitAny: as above
     const room: Room<any, any, any> = {
@@ -224,5 +232,20 @@ export class SimulatedProcess implements Owner {
     room.onElsewhere(() => pipeline.forget());
     definition.routes(routes.app, room);
     this.services.set(name, { routes, work });
+  }
+
+  #removeEvents(name: ServiceName, sql: Sql, logs: Map<ServiceName, LogReader>): void {
+    const partitions = Array.from({ length: this.#world.partitions }, (_, partition) => partition);
+    const retention = new Retention({
+      sql,
+      logs,
+      relayed: undefined,
+      hours: RETENTION_HOURS,
+      held: () => partitions.filter((partition) => this.#world.owns(this, name, partition)),
+      onRemoved: () => this.#world.count('old events removed'),
+      logger,
+      tickMs: RETENTION_TICK_MS,
+    });
+    this.#closers.push(() => void retention.close());
   }
 }

@@ -30,6 +30,8 @@ const REST_MS_MAX = 120_000;
 const TROUBLE_MS = 200;
 const RESTART_MS = 500;
 const PAUSE_MS_MAX = 5000;
+/** The share of seeds in which old events go. */
+const REMOVING = 0.3;
 
 /** How much is asked for. */
 export interface Size {
@@ -55,7 +57,9 @@ const WARM_UP = [1, 2, 3];
 
 /** A database for `play`, on which each seed finds the same statements prepared, whichever were played before. */
 export async function createDatabase(): Promise<Database> {
-  const database = await Database.create(PARTITIONS);
+  const database = await Database.create(PARTITIONS, (service) =>
+    SERVICES.filter((other) => DEFINITIONS[other].follows.includes(service)),
+  );
   for (const seed of WARM_UP) await play(database, seed);
   database.keepPrepared();
   return database;
@@ -82,6 +86,8 @@ export class World {
   readonly partitions = PARTITIONS;
   readonly currency = 'RUB';
   readonly record = new ClientRecord();
+  /** Do old events go? In a part of the seeds, since it costs them half as much time again. */
+  readonly removesEvents: boolean;
   readonly #hash: Hash = createHash('sha256');
   readonly #trace: string[] = [];
   readonly #counts: Record<string, number> = {};
@@ -97,6 +103,7 @@ export class World {
     this.random = new Random(seed);
     this.clock = new Clock(this.random);
     this.faults = new Faults(this.random, (fault) => this.trace(`fault ${fault}`));
+    this.removesEvents = this.random.next() < REMOVING;
     const all = SERVICES.map((service) => DEFINITIONS[service]);
     // Each service in two processes, or all in one process, alone or with a second one of its kind.
     this.#layout = this.random.pick([[...all, ...all].map((one) => [one]), [all], [all, all]]);
