@@ -1,6 +1,7 @@
 /** The chart with Helm 3 and 4, for several sets of values: what comes out is valid, safe and fits together. */
 import { readFile, writeFile } from 'node:fs/promises';
 import path from 'node:path';
+import { readConfig } from '@stream-processing/runtime/config.ts';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { fakeCluster } from './fake-cluster.ts';
 import { HELM_VERSIONS, Helm, type Manifest } from './helm.ts';
@@ -13,6 +14,7 @@ const PORTS = {
   'order-service': 8003,
 };
 const PATHS = 5 + 2 * 4;
+const KAFKA = 'eventLog=kafka,kafka.brokers={kafka-1:9092,kafka-2:9092,kafka-3:9093}';
 
 /** Sets of values by name, as arguments of Helm. */
 const SETS: Record<string, string[]> = {
@@ -25,6 +27,15 @@ const SETS: Record<string, string[]> = {
   ]),
   'the databases in a Secret of one’s own': ['--set', 'database.existingSecret=databases'],
   'the passwords in a Secret of one’s own': ['--set', 'postgres.existingSecret=passwords'],
+  'events by Kafka': ['--set', KAFKA],
+  'Kafka by TLS, with certificate, user and peers': [
+    '--set',
+    `${KAFKA},kafka.tls.enabled=true,kafka.tls.caSecret=authorities,kafka.tls.clientSecret=certificate`,
+    '--set',
+    'kafka.sasl.mechanism=SCRAM-SHA-512,kafka.sasl.existingSecret=brokers,database.existingSecret=databases',
+    '--set-json',
+    'networkPolicy={"kafkaTo":[{"ipBlock":{"cidr":"10.20.0.0/16"}}],"kafkaPorts":[9092,9093,9094]}',
+  ],
   'everything on': [
     '--set',
     'autoscaling.enabled=true,serviceMonitor.enabled=true,serviceMonitor.labels.release=prometheus',
@@ -107,8 +118,10 @@ describe.each(Object.entries(SETS))('%s', (_name, set) => {
       expect(spec.securityContext.runAsUser).toBeGreaterThan(0);
       expect(Object.keys(spec)).not.toEqual(expect.arrayContaining(['hostNetwork', 'hostPID', 'hostIPC']));
       const volumes = (spec.volumes ?? []).flatMap((volume: Manifest) => Object.keys(volume));
-      expect(['name', 'configMap', 'emptyDir']).toEqual(expect.arrayContaining(volumes));
+      expect(['name', 'configMap', 'emptyDir', 'secret']).toEqual(expect.arrayContaining(volumes));
       for (const container of spec.containers) {
+        for (const { name } of (spec.volumes ?? []).filter((volume: Manifest) => volume.secret))
+          expect(container.volumeMounts).toContainEqual(expect.objectContaining({ name, readOnly: true }));
         expect(container.securityContext).toEqual({
           allowPrivilegeEscalation: false,
           readOnlyRootFilesystem: true,
@@ -153,7 +166,9 @@ describe.each(Object.entries(SETS))('%s', (_name, set) => {
       expect(terminationGracePeriodSeconds).toBeGreaterThan(5 + 40);
       const { periodSeconds, failureThreshold } = containers[0].startupProbe;
       const { data } = ofKind(objects, 'ConfigMap').find((each) => each.data.HOST);
-      expect(periodSeconds * failureThreshold).toBeGreaterThan(Number(data.DATABASE_WAIT_SECONDS));
+      // For its database, and then for its brokers.
+      const waits = data.EVENT_LOG === 'kafka' ? 2 : 1;
+      expect(periodSeconds * failureThreshold).toBeGreaterThan(waits * Number(data.DATABASE_WAIT_SECONDS));
     }
   });
 
@@ -187,6 +202,8 @@ describe.each(Object.entries(SETS))('%s', (_name, set) => {
       const secret = ref ?? names[0];
       const made = ofKind(objects, 'Secret').map((each) => each.metadata.name);
       expect([...made, 'databases', 'passwords']).toContain(secret);
+      for (const { name, value } of env)
+        if (name.includes('PASSWORD')) expect({ name, value }).toEqual({ name });
       const address = env.find((each: Manifest) => each.name === 'DATABASE_URL')?.value;
       if (own[0]) expect(address).toContain(`$(SERVICES_PASSWORD)@${own[0].metadata.name}:5432/`);
       else expect(address).toBeUndefined();
@@ -252,6 +269,69 @@ test('what is switched on is there, and what a service has of its own is only th
   expect(pod.metadata.annotations['helm.sh/hook']).toBe('test');
 });
 
+const kafkaSettings = (objects: Manifest[]) => {
+  const { data } = ofKind(objects, 'ConfigMap').find((each) => each.data.HOST);
+  return Object.fromEntries(Object.entries(data).filter(([name]) => /^(KAFKA_|EVENT_LOG)/.test(name)));
+};
+
+test('by default nothing speaks of Kafka but the setting that says so', async () => {
+  const objects = await helm.objects(4);
+  expect(kafkaSettings(objects)).toEqual({ EVENT_LOG: 'postgres' });
+  expect(JSON.stringify(objects).replace('EVENT_LOG', '')).not.toMatch(/kafka/i);
+});
+
+test('events by Kafka: the settings, and a way out to the brokers’ ports for the services alone', async () => {
+  const objects = await helm.objects(4, ...SETS['events by Kafka']!);
+  const settings = {
+    EVENT_LOG: 'kafka',
+    KAFKA_BROKERS: 'kafka-1:9092,kafka-2:9092,kafka-3:9093',
+    KAFKA_TOPIC_PREFIX: 'stream-processing.',
+    KAFKA_REPLICATION_FACTOR: '3',
+    KAFKA_RETENTION_HOURS: '168',
+  };
+  expect(kafkaSettings(objects)).toEqual(settings);
+  const { kafka } = readConfig(settings);
+  expect(kafka, 'the chart’s defaults are those of the settings').toEqual(
+    readConfig({ EVENT_LOG: 'kafka', KAFKA_BROKERS: settings.KAFKA_BROKERS }).kafka,
+  );
+  const policy = ofKind(objects, 'NetworkPolicy').find((each) => each.metadata.name.endsWith('-kafka'));
+  const ports = [9092, 9093].map((port) => ({ port, protocol: 'TCP' }));
+  expect(policy.spec).toMatchObject({ policyTypes: ['Egress'], egress: [{ ports }] });
+  const selected = podsOf(objects).filter((pod) => matches(policy.spec.podSelector, pod.metadata.labels));
+  const services = selected.map((pod) => pod.metadata.labels['app.kubernetes.io/component']);
+  expect(services.sort()).toEqual(Object.keys(PORTS).sort());
+});
+
+test('Kafka by TLS: files from Secrets, read-only, where the settings look for them; the user from a Secret', async () => {
+  const objects = await helm.objects(4, ...SETS['Kafka by TLS, with certificate, user and peers']!);
+  const { KAFKA_TLS_CA_FILE, KAFKA_TLS_CERT_FILE, KAFKA_TLS_KEY_FILE, ...settings } = kafkaSettings(objects);
+  expect(settings).toMatchObject({ KAFKA_TLS: 'true', KAFKA_SASL_MECHANISM: 'SCRAM-SHA-512' });
+  for (const { spec } of ofKind(objects, 'Deployment')) {
+    const [{ env, volumeMounts }] = spec.template.spec.containers;
+    const files = spec.template.spec.volumes.flatMap(({ name, secret }: Manifest) => {
+      const { mountPath } = volumeMounts.find((mount: Manifest) => mount.name === name);
+      expect(secret.defaultMode).toBe(0o440);
+      return secret.items.map((item: Manifest) => [
+        `${mountPath}/${item.path}`,
+        `${secret.secretName}, ${item.key}`,
+      ]);
+    });
+    expect(Object.fromEntries(files)).toEqual({
+      [String(KAFKA_TLS_CA_FILE)]: 'authorities, ca.crt',
+      [String(KAFKA_TLS_CERT_FILE)]: 'certificate, tls.crt',
+      [String(KAFKA_TLS_KEY_FILE)]: 'certificate, tls.key',
+    });
+    for (const key of ['username', 'password'])
+      expect(env).toContainEqual({
+        name: `KAFKA_SASL_${key.toUpperCase()}`,
+        valueFrom: { secretKeyRef: { name: 'brokers', key } },
+      });
+  }
+  const policy = ofKind(objects, 'NetworkPolicy').find((each) => each.metadata.name.endsWith('-kafka'));
+  const ports = [9092, 9093, 9094].map((port) => ({ port, protocol: 'TCP' }));
+  expect(policy.spec.egress).toEqual([{ ports, to: [{ ipBlock: { cidr: '10.20.0.0/16' } }] }]);
+});
+
 describe.each(HELM_VERSIONS)('Helm %i', (version) => {
   const refusal = async (...args: string[]) => {
     const { code, stderr } = await helm.template(version, ...args);
@@ -283,6 +363,22 @@ describe.each(HELM_VERSIONS)('Helm %i', (version) => {
       /leave database\.url and database\.urls empty/,
     ],
     ['autoscaling.enabled=true,autoscaling.minReplicas=9', /minReplicas is above maxReplicas/],
+    ['eventLog=nats', /eventLog/],
+    ['eventLog=kafka', /eventLog is kafka, but kafka\.brokers is empty: name some brokers, as /],
+    ['eventLog=kafka,kafka.brokers={kafka-1}', /brokers/],
+    ['eventLog=kafka,kafka.brokers=kafka-1:9092', /brokers.*array/],
+    ['kafka.replicationFactor=0', /replicationFactor/],
+    ['kafka.topicPrefix=a b', /topicPrefix/],
+    ['kafka.retentionHours=-1', /retentionHours/],
+    ['kafka.sasl.mechanism=GSSAPI', /mechanism/],
+    ['kafka.sasl.password=x', /password.* not allowed/],
+    ['networkPolicy.kafkaPorts={0}', /kafkaPorts/],
+    [
+      `${KAFKA},kafka.sasl.mechanism=PLAIN`,
+      /existingSecret must name a Secret with the keys username and password/,
+    ],
+    [`${KAFKA},kafka.sasl.existingSecret=x`, /but no kafka\.sasl\.mechanism/],
+    [`${KAFKA},kafka.tls.caSecret=x`, /do nothing without kafka\.tls\.enabled/],
   ])('refuses %s', async (value, sentence) => {
     expect(await refusal('--set', value)).toMatch(sentence);
   });
@@ -322,6 +418,20 @@ describe.each(HELM_VERSIONS)('Helm %i', (version) => {
       expect(await refused('postgres.existingSecret=other')).toContain(
         'needs the keys POSTGRES_PASSWORD and SERVICES_',
       );
+      const sasl = `${KAFKA},kafka.sasl.mechanism=PLAIN,kafka.sasl.existingSecret`;
+      expect(await refused(`${sasl}=none`)).toContain(
+        'which kafka.sasl.existingSecret names: create it first',
+      );
+      expect(await refused(`${sasl}=other`)).toContain(
+        'the Secret other (kafka.sasl.existingSecret) needs the keys username, password',
+      );
+      const tls = `${KAFKA},kafka.tls.enabled=true,kafka.tls`;
+      expect(await refused(`${tls}.caSecret=none`)).toContain(
+        'which kafka.tls.caSecret names: create it first',
+      );
+      expect(await refused(`${tls}.clientSecret=other`)).toContain(
+        'the Secret other (kafka.tls.clientSecret) needs the keys tls.crt, tls.key',
+      );
       const taken = await helm.objects(version, ...asked, '--set', 'database.existingSecret=own');
       expect(ofKind(taken, 'Secret')).toEqual([]);
     } finally {
@@ -346,15 +456,15 @@ describe.each(HELM_VERSIONS)('Helm %i', (version) => {
         '--namespace',
         'shop',
       ];
-      const installed = await helm.run(
-        version,
-        'install',
-        'shop',
-        path.join(import.meta.dirname, '..', 'helm'),
-        ...flags,
-      );
+      const chart = path.join(import.meta.dirname, '..', 'helm');
+      const installed = await helm.run(version, 'install', 'shop', chart, ...flags);
       expect(installed.stdout).toContain('helm test shop --namespace shop --logs');
       expect(installed.stdout).toContain('curl http://arch.homework/trial-balance');
+      expect(installed.stdout).not.toContain('Kafka');
+      const onKafka = await helm.run(version, 'install', 'shop', chart, ...flags, '--set', KAFKA);
+      expect(onKafka.stdout).toContain(
+        'Events travel by Kafka, through kafka-1:9092, kafka-2:9092, kafka-3:9093.',
+      );
     } finally {
       cluster.close();
     }

@@ -5,6 +5,7 @@ import { readerRole } from '@stream-processing/runtime/migrate.ts';
 import manifest from '@stream-processing/runtime/package.json' with { type: 'json' };
 import { schemaOf } from '@stream-processing/runtime/sql.ts';
 import type { TSchema } from 'typebox';
+import { endOfLog, KAFKA_SERVERS, recordMessages, SECURITY_SCHEMES, topicChannel } from './asyncapi-kafka.ts';
 import { DEFINITIONS } from './definitions.ts';
 import { EXAMPLES } from './examples.ts';
 
@@ -13,28 +14,37 @@ export interface AsyncApi {
   asyncapi: string;
   info: { title: string; version: string; description: string; license: object };
   defaultContentType: string;
+  servers: Record<string, { host: string; protocol: string; description: string; security?: object[] }>;
   channels: Record<string, Channel>;
   operations: Record<string, object>;
-  components: { schemas: Record<string, object>; messages: Record<string, Message> };
+  components: {
+    schemas: Record<string, object>;
+    messages: Record<string, Message>;
+    securitySchemes: Record<string, object>;
+  };
 }
 
 export interface Channel {
   address: string;
   title: string;
   description: string;
+  parameters?: Record<string, { default: string; description: string }>;
+  servers: { $ref: string }[];
   messages: Record<string, object>;
+  bindings?: { kafka: object };
 }
 
 export interface Message {
   name: string;
   summary: string;
-  correlationId: object;
+  correlationId?: object;
   headers: object;
   payload: object;
-  examples: object[];
+  bindings?: { kafka: { key: object; bindingVersion: string } };
+  examples: { headers: object; payload: unknown }[];
 }
 
-type Publisher = keyof typeof EVENTS;
+export type Publisher = keyof typeof EVENTS;
 type EventName = keyof typeof EXAMPLES;
 
 const PARTITIONS = 16;
@@ -43,8 +53,15 @@ const TRACE = '00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01';
 const DESCRIPTION = `What the services say to each other. Each publishes in a log of its own, in the transaction that changed what the event
 speaks of; the others read it, each from its own cursor, and apply it exactly once.
 
-A channel is the table \`log\` in the schema of its service. The headers of a message are columns of that table, its payload is the column \`data\`.
+A log is the table \`log\` in the schema of its service: the headers of a message are columns of that table, its payload is the column \`data\`. Where
+\`EVENT_LOG=kafka\` each service copies its log to a topic of its own, and the others follow that: CloudEvents in binary mode, keyed by the user's id.
 Events of one user are in one partition, in the order in which they were decided. They are never changed and never removed.`;
+
+const POSTGRES = {
+  host: 'localhost:5432',
+  protocol: 'postgresql',
+  description: 'The PostgreSQL of the service, by the address that `DATABASE_URL` has for it.',
+};
 
 /** The logs of all services as one AsyncAPI 3 document. */
 export function asyncApiDocument(): AsyncApi {
@@ -58,14 +75,26 @@ export function asyncApiDocument(): AsyncApi {
       license: { name: 'MIT', url: 'https://spdx.org/licenses/MIT.html' },
     },
     defaultContentType: 'application/json',
-    channels: Object.fromEntries(publishers.map((service) => [nameOf(service), channelOf(service)])),
-    operations: Object.fromEntries([...publishers.map(publishes), ...SERVICES.flatMap(applies)]),
+    servers: { postgres: POSTGRES, ...KAFKA_SERVERS },
+    channels: Object.fromEntries([
+      ...publishers.map((service) => [nameOf(service), channelOf(service)]),
+      ...publishers.map((service) => [topicOf(service), topicChannel(service)]),
+    ]),
+    operations: Object.fromEntries([
+      ...publishers.flatMap((service) => [publishes(service), relays(service)]),
+      ...SERVICES.flatMap(applies),
+    ]),
     components: {
       schemas: {
         Envelope,
         ...Object.fromEntries(publishers.flatMap((service) => Object.entries<object>(EVENTS[service]))),
       },
-      messages: Object.fromEntries(publishers.flatMap(messagesOf)),
+      messages: Object.fromEntries([
+        ...publishers.flatMap(messagesOf),
+        ...publishers.flatMap(recordMessages),
+        ['LogEnd', endOfLog()],
+      ]),
+      securitySchemes: SECURITY_SCHEMES,
     },
   };
 }
@@ -79,6 +108,7 @@ function channelOf(service: Publisher): Channel {
       `PostgreSQL table \`${schema}.log\`; primary key \`(partition, position)\`. Read it as the role \`${readerRole(service)}\`, by ` +
       '`select * from log where partition = $1 and position > $2 order by position`. ' +
       `News are told by \`NOTIFY "${service}"\`, which may be lost: look by yourself from time to time.`,
+    servers: [{ $ref: '#/servers/postgres' }],
     messages: Object.fromEntries(
       Object.keys(EVENTS[service]).map((name) => [name, { $ref: `#/components/messages/${name}` }]),
     ),
@@ -120,20 +150,48 @@ function publishes(service: Publisher): [string, object] {
   ];
 }
 
+function relays(service: Publisher): [string, object] {
+  return [
+    `${nameOf(service)}Relays`,
+    {
+      action: 'send',
+      channel: { $ref: `#/channels/${topicOf(service)}` },
+      summary: `${service} copies its log, each partition in order, and answers who wrote when all in-sync replicas have it`,
+    },
+  ];
+}
+
 function applies(service: ServiceName): [string, object][] {
-  return DEFINITIONS[service].follows.map((source) => [
-    `${nameOf(service)}Applies${upper(nameOf(source))}`,
+  return DEFINITIONS[service].follows.flatMap((source) => [
+    applyFrom(service, source, nameOf(source), ','),
+    applyFrom(service, source, topicOf(source), ', by Kafka,'),
+  ]);
+}
+
+function applyFrom(
+  service: ServiceName,
+  source: ServiceName,
+  channel: string,
+  how: string,
+): [string, object] {
+  return [
+    `${nameOf(service)}Applies${upper(channel)}`,
     {
       action: 'receive',
-      channel: { $ref: `#/channels/${nameOf(source)}` },
-      summary: `${service} applies what ${source} published, and moves its cursor in the same transaction`,
+      channel: { $ref: `#/channels/${channel}` },
+      summary: `${service} applies what ${source} published${how} and moves its cursor in the same transaction`,
     },
-  ]);
+  ];
 }
 
 /** `order-service` → `orderService`. */
 function nameOf(service: ServiceName): string {
   return service.replace(/-(\w)/g, (_, letter: string) => letter.toUpperCase());
+}
+
+/** Of the channel that is its Kafka topic. */
+function topicOf(service: ServiceName): string {
+  return `${nameOf(service)}Topic`;
 }
 
 function upper(name: string): string {

@@ -250,6 +250,7 @@ test('a keyword that nobody compares is an error, not an agreement', () => {
 describe('events', () => {
   const logs = inlined(real.asyncapi);
   const payload = (api: Any) => api.channels.orderService.messages.OrderPlaced.payload;
+  const record = (api: Any) => api.channels.orderServiceTopic.messages.OrderPlaced;
   const afterwardsOf = (edit: (api: Any) => void) => {
     const edited = structuredClone(logs);
     edit(edited);
@@ -309,8 +310,87 @@ describe('events', () => {
         required.splice(required.indexOf('trace'), 1);
       },
     ],
+    ['a server is gone', 'server postgres is gone', (api) => delete api.servers.postgres],
+    [
+      'a server speaks something else',
+      'server kafka speaks amqp now',
+      (api) => {
+        api.servers.kafka.protocol = 'amqp';
+      },
+    ],
+    [
+      'a topic has another name',
+      'channel orderServiceTopic is at stream-processing.orders now',
+      (api) => {
+        api.channels.orderServiceTopic.address = '{topicPrefix}orders';
+      },
+    ],
+    [
+      'topics begin otherwise',
+      'channel userServiceTopic is at shop.user-service now',
+      (api) => {
+        api.channels.userServiceTopic.parameters.topicPrefix.default = 'shop.';
+      },
+    ],
+    [
+      'a topic’s binding is gone',
+      'channel userServiceTopic has no Kafka binding any more',
+      (api) => delete api.channels.userServiceTopic.bindings,
+    ],
+    [
+      'a record’s key is another one',
+      'event OrderPlaced, key: pattern ^\\d{1,16}$ against ^[a-f]$',
+      (api) => {
+        record(api).bindings.kafka.key.pattern = '^[a-f]$';
+      },
+    ],
+    ['a record has no key', 'event OrderPlaced, key is gone', (api) => delete record(api).bindings],
+    [
+      'a header of records is gone, which was not always there',
+      'event OrderPlaced, headers.traceparent is gone',
+      (api) => delete record(api).headers.properties.traceparent,
+    ],
+    [
+      'the record that tells the end is gone',
+      'event LogEnd is gone',
+      (api) => delete api.channels.userServiceTopic.messages.LogEnd,
+    ],
   ])('breaks: %s', (_name, change, edit) => {
     expect(afterwardsOf(edit)).toContain(change);
+  });
+
+  test.each<[string, (api: Any) => void]>([
+    [
+      'another header of records',
+      (api) => {
+        record(api).headers.properties.ce_dataschema = { type: 'string' };
+      },
+    ],
+    [
+      'other defaults of topics',
+      (api) => {
+        Object.assign(api.channels.userServiceTopic.bindings.kafka, { partitions: 64, replicas: 5 });
+      },
+    ],
+    [
+      'another server',
+      (api) => {
+        api.servers.nats = { protocol: 'nats' };
+      },
+    ],
+  ])('does not break: %s', (_name, edit) => {
+    expect(afterwardsOf(edit)).toEqual([]);
+  });
+
+  test('does not break: Kafka beside what was there before', () => {
+    const before = structuredClone(logs) as Any;
+    delete before.servers;
+    for (const name of Object.keys(before.channels)) {
+      delete before.channels[name].servers;
+      if (name.endsWith('Topic')) delete before.channels[name];
+    }
+    expect(Object.keys(before.channels)).toHaveLength(3);
+    expect(asyncApiChanges(before as AsyncApi, logs as AsyncApi)).toEqual([]);
   });
 
   test('does not break: another event', () => {

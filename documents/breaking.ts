@@ -6,9 +6,12 @@
  *   is a problem with a `code`.
  * - Followers of a log refuse an event that does not match their own copy of its schema, and logs are kept for ever. So
  *   an event's schema stays as it is; another event may be added beside it.
+ * - Followers of a topic find records by its name, group them by their key, and look for the headers that they know. More
+ *   headers do no harm, nor does a topic, a server or a binding where there was none. How many partitions and copies there
+ *   are, and for how long they are kept, is for each installation to say: the document tells what is so by default.
  */
 import type { Content, OpenApi, Operation } from '@stream-processing/runtime/openapi.ts';
-import type { AsyncApi } from './asyncapi.ts';
+import type { AsyncApi, Channel } from './asyncapi.ts';
 import type { Documents } from './files.ts';
 import { narrowings, removals, type Schema } from './narrowings.ts';
 import { inlined } from './references.ts';
@@ -97,23 +100,55 @@ function contentChanges(
 }
 
 export function asyncApiChanges(released: AsyncApi, current: AsyncApi): string[] {
-  return Object.entries(released.channels).flatMap(([name, channel]) => {
-    const now = current.channels[name];
-    if (!now) return [`channel ${name} is gone`];
-    const moved = now.address === channel.address ? [] : [`channel ${name} is at ${now.address} now`];
-    const messages = Object.entries(channel.messages as Record<string, Parts>).flatMap(([type, before]) => {
-      const message = (now.messages as Record<string, Parts>)[type];
-      if (!message) return [`event ${type} is gone`];
-      return (['headers', 'payload'] as const).flatMap((part) => {
-        const at = `event ${type}, ${part}`;
-        return [
-          ...narrowings(before[part], message[part], at),
-          ...narrowings(message[part], before[part], at),
-        ];
-      });
-    });
-    return [...moved, ...messages];
+  return [...serverChanges(released, current), ...channelChanges(released, current)];
+}
+
+function serverChanges({ servers: before = {} }: Partial<AsyncApi>, { servers: now }: AsyncApi): string[] {
+  return Object.entries(before).flatMap(([name, { protocol }]) => {
+    if (!now[name]) return [`server ${name} is gone`];
+    return now[name].protocol === protocol ? [] : [`server ${name} speaks ${now[name].protocol} now`];
   });
 }
 
-type Parts = Record<'headers' | 'payload', Schema>;
+function channelChanges(released: AsyncApi, current: AsyncApi): string[] {
+  return Object.entries(released.channels).flatMap(([name, channel]) => {
+    const now = current.channels[name];
+    if (!now) return [`channel ${name} is gone`];
+    const moved =
+      addressOf(now) === addressOf(channel) ? [] : [`channel ${name} is at ${addressOf(now)} now`];
+    const unbound =
+      channel.bindings && !now.bindings ? [`channel ${name} has no Kafka binding any more`] : [];
+    const messages = Object.entries(channel.messages as Record<string, Parts>).flatMap(([type, before]) => {
+      const message = (now.messages as Record<string, Parts>)[type];
+      if (!message) return [`event ${type} is gone`];
+      return [
+        ...differences(before.headers, message.headers, `event ${type}, headers`),
+        ...differences(before.payload, message.payload, `event ${type}, payload`),
+        ...keyChanges(before, message, `event ${type}, key`),
+      ];
+    });
+    return [...moved, ...unbound, ...messages];
+  });
+}
+
+/** With what its parameters are where nobody sets them. */
+function addressOf({ address, parameters = {} }: Channel): string {
+  return address.replace(/\{(\w+)\}/g, (whole, name) => parameters[name]?.default ?? whole);
+}
+
+function differences(before: Schema, now: Schema, at: string): string[] {
+  const found = [...narrowings(before, now, at), ...narrowings(now, before, at)];
+  // Where more may be added, what is gone is no narrowing.
+  return found.length > 0 ? found : removals(before, now, at);
+}
+
+function keyChanges({ bindings: before }: Parts, { bindings: now }: Parts, at: string): string[] {
+  if (!before?.kafka.key) return [];
+  return now?.kafka.key ? differences(before.kafka.key, now.kafka.key, at) : [`${at} is gone`];
+}
+
+interface Parts {
+  headers: Schema;
+  payload: Schema;
+  bindings?: { kafka: { key?: Schema } };
+}

@@ -101,7 +101,7 @@ export class Kafka {
 
   /** Creates the topic of a service, or checks the one that is there: users would change their partition. */
   async createTopic(service: ServiceName, partitions: number): Promise<void> {
-    const { replicationFactor, retentionHours } = this.#options;
+    const { replicationFactor } = this.#options;
     const topic = this.topicOf(service);
     const admin = new Admin(this.clientOptions(`${service}-admin`));
     try {
@@ -110,12 +110,7 @@ export class Kafka {
           topics: [topic],
           partitions,
           replicas: replicationFactor,
-          configs: [
-            { name: 'cleanup.policy', value: 'delete' },
-            { name: 'retention.ms', value: retentionHours === 0 ? '-1' : String(retentionHours * 3_600_000) },
-            // A write is acknowledged by all but one of the copies at least: it survives a broker, and so does writing.
-            { name: 'min.insync.replicas', value: String(Math.max(1, replicationFactor - 1)) },
-          ],
+          configs: Object.entries(topicConfig(this.#options)).map(([name, value]) => ({ name, value })),
         }),
       );
     } catch (error) {
@@ -285,6 +280,17 @@ export class Kafka {
       }),
     );
   }
+}
+
+/** What a topic is created with, besides partitions and copies. */
+export function topicConfig(options: Pick<KafkaOptions, 'replicationFactor' | 'retentionHours'>) {
+  const { replicationFactor, retentionHours } = options;
+  return {
+    'cleanup.policy': 'delete',
+    'retention.ms': retentionHours === 0 ? '-1' : String(retentionHours * 3_600_000),
+    // A write is acknowledged by all but one of the copies at least: it survives a broker, and so does writing.
+    'min.insync.replicas': String(Math.max(1, replicationFactor - 1)),
+  };
 }
 
 const OFFSET_OUT_OF_RANGE = 1;

@@ -29,6 +29,37 @@
 {{- end }}
 {{- end }}
 {{- end }}
+{{- if include "onKafka" . }}
+{{- with .Values.kafka }}
+{{- if not .brokers }}
+{{- fail "eventLog is kafka, but kafka.brokers is empty: name some brokers, as kafka.brokers[0]=kafka-1:9092" }}
+{{- end }}
+{{- if and .sasl.mechanism (not .sasl.existingSecret) }}
+{{- fail (printf "kafka.sasl.mechanism is %s: kafka.sasl.existingSecret must name a Secret with the keys username and password" .sasl.mechanism) }}
+{{- end }}
+{{- if and .sasl.existingSecret (not .sasl.mechanism) }}
+{{- fail "kafka.sasl.existingSecret is given, but no kafka.sasl.mechanism: say PLAIN, SCRAM-SHA-256 or SCRAM-SHA-512" }}
+{{- end }}
+{{- if and (or .tls.caSecret .tls.clientSecret) (not .tls.enabled) }}
+{{- fail "kafka.tls.caSecret and kafka.tls.clientSecret do nothing without kafka.tls.enabled: set it, or leave them empty" }}
+{{- end }}
+{{- $needed := dict }}
+{{- range $name, $files := include "kafkaFiles" $ | fromYaml }}
+{{- $_ := set $needed (printf "kafka.tls.%sSecret" $name) $files }}
+{{- end }}
+{{- with .sasl.existingSecret }}
+{{- $_ := set $needed "kafka.sasl.existingSecret" (dict "secret" . "keys" (list "username" "password")) }}
+{{- end }}
+{{- range $value, $files := $needed }}
+{{- $keys := include "keysOf" (dict "root" $ "name" $files.secret "value" $value) | fromJsonArray }}
+{{- range $files.keys }}
+{{- if and $keys (not (has . $keys)) }}
+{{- fail (printf "the Secret %s (%s) needs the keys %s" $files.secret $value (join ", " $files.keys)) }}
+{{- end }}
+{{- end }}
+{{- end }}
+{{- end }}
+{{- end }}
 {{- if lt (int .Values.terminationGracePeriodSeconds) (add (int .Values.preStopSeconds) 45) }}
 {{- fail (printf "terminationGracePeriodSeconds must be preStopSeconds + 45 at least, since a service finishes what it accepted within 40 s; it is %d" (int .Values.terminationGracePeriodSeconds)) }}
 {{- end }}

@@ -61,6 +61,30 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
 {{- .Values.postgres.existingSecret | default (printf "%s-postgres" (include "fullname" .)) }}
 {{- end }}
 
+{{/* Not empty: events travel by Kafka. */}}
+{{- define "onKafka" -}}
+{{- if eq .Values.eventLog "kafka" }}yes{{ end }}
+{{- end }}
+
+{{/* The ports of the brokers, each once, as a JSON list. */}}
+{{- define "kafkaPorts" -}}
+{{- $ports := list }}
+{{- range .Values.kafka.brokers }}{{ $ports = append $ports (regexFind "[0-9]+$" . | int) }}{{ end }}
+{{- .Values.networkPolicy.kafkaPorts | default ($ports | uniq) | toJson }}
+{{- end }}
+
+{{/* By name of the volume: the Secrets with files for the way to the brokers, and which keys of them are needed. */}}
+{{- define "kafkaFiles" -}}
+{{- if and (include "onKafka" .) .Values.kafka.tls.enabled }}
+{{- with .Values.kafka.tls.caSecret }}
+ca: { secret: {{ . }}, keys: [ca.crt] }
+{{- end }}
+{{- with .Values.kafka.tls.clientSecret }}
+client: { secret: {{ . }}, keys: [tls.crt, tls.key] }
+{{- end }}
+{{- end }}
+{{- end }}
+
 {{/* A service's own values over those of all: dict "root" $ "short" "user". */}}
 {{- define "serviceValues" -}}
 {{- $common := pick .root.Values "replicas" "resources" "autoscaling" | deepCopy }}
