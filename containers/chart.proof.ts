@@ -346,6 +346,11 @@ describe.each(HELM_VERSIONS)('Helm %i', (version) => {
     ['services.orders.replicas=2', /orders.* not allowed/],
     ['settings.currency=rubles', /currency/],
     ['settings.partitions=0', /partitions/],
+    ['settings.logRetentionHours=-1', /logRetentionHours/],
+    [
+      'eventLog=kafka,kafka.brokers={k:1},settings.logRetentionHours=100',
+      /logRetentionHours is 100, but kafka\.retentionHours is 168/,
+    ],
     ['settings.logLevel=loud', /logLevel/],
     ['image.tag=5', /tag.*string/],
     ['ingress.enabled=yes', /enabled.*boolean/],

@@ -55,7 +55,7 @@ speaks of; the others read it, each from its own cursor, and apply it exactly on
 
 A log is the table \`log\` in the schema of its service: the headers of a message are columns of that table, its payload is the column \`data\`. Where
 \`EVENT_LOG=kafka\` each service copies its log to a topic of its own, and the others follow that: CloudEvents in binary mode, keyed by the user's id.
-Events of one user are in one partition, in the order in which they were decided. They are never changed and never removed.`;
+Events of one user are in one partition, in the order in which they were decided. They are never changed. Old ones go (\`LOG_RETENTION_HOURS\`) once every service that follows the log has applied them.`;
 
 const POSTGRES = {
   host: 'localhost:5432',

@@ -4,7 +4,7 @@
  * - Callers: a request that was taken is refused now, or a reply holds something that it could not hold before, or
  *   lacks something that was always there. A new field in a reply is not among it; nor is a new refusal, since every one
  *   is a problem with a `code`.
- * - Followers of a log refuse an event that does not match their own copy of its schema, and logs are kept for ever. So
+ * - Followers of a log refuse an event that does not match their own copy of its schema, and logs keep old events. So
  *   an event's schema stays as it is; another event may be added beside it.
  * - Followers of a topic find records by its name, group them by their key, and look for the headers that they know. More
  *   headers do no harm, nor does a topic, a server or a binding where there was none. How many partitions and copies there

@@ -34,6 +34,10 @@
 {{- if not .brokers }}
 {{- fail "eventLog is kafka, but kafka.brokers is empty: name some brokers, as kafka.brokers[0]=kafka-1:9092" }}
 {{- end }}
+{{- $hours := $.Values.settings.logRetentionHours | float64 }}
+{{- if and (gt $hours 0.0) (lt $hours (.retentionHours | float64)) }}
+{{- fail (printf "settings.logRetentionHours is %v, but kafka.retentionHours is %v: logs fill the topics, and must not lack what those keep" $.Values.settings.logRetentionHours .retentionHours) }}
+{{- end }}
 {{- if and .sasl.mechanism (not .sasl.existingSecret) }}
 {{- fail (printf "kafka.sasl.mechanism is %s: kafka.sasl.existingSecret must name a Secret with the keys username and password" .sasl.mechanism) }}
 {{- end }}
