@@ -22,7 +22,7 @@ export interface BrokerOptions {
   scram: string[];
 }
 
-const START_MS_MAX = 60_000;
+const START_MS_MAX = 120_000;
 const LOOK_MS = 100;
 const HEAP = ['-Xms128m', '-Xmx384m', '-XX:+UseSerialGC'];
 

@@ -1,10 +1,16 @@
-import { expect, test } from 'vitest';
+import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import { BatchLoop } from './batch-loop.ts';
 
 const FIRST_TURN = 1;
 
+// Turns are as long as tests say, however busy the machine is.
+beforeEach(() => void vi.useFakeTimers({ toFake: ['performance'] }));
+afterEach(() => void vi.useRealTimers());
+
 /** Runs batches that last so many turns and have so many answers, and tells in which turn of the event loop each answer was given. */
-async function turnsOf(batches: { waiting: number; answers: number; turns?: number }[]): Promise<number[][]> {
+async function turnsOf(
+  batches: { waiting: number; answers: number; turns?: number; turn_ms?: number }[],
+): Promise<number[][]> {
   let turn = 0;
   const turns: number[][] = batches.map(() => []);
   const left = batches.map((batch, i) => ({ ...batch, i }));
@@ -20,6 +26,7 @@ async function turnsOf(batches: { waiting: number; answers: number; turns?: numb
   let counting: NodeJS.Immediate;
   const count = () => {
     turn += 1;
+    vi.advanceTimersByTime(batches[0]!.turn_ms ?? 0);
     counting = setImmediate(count);
   };
   count();
@@ -35,6 +42,12 @@ test('a few answers at each turn of the event loop, so that the database is hear
   const [turns] = await turnsOf([{ waiting: 100, answers: 100 }]);
   expect(turns).toHaveLength(100);
   expect(new Set(turns).size).toBeGreaterThanOrEqual(100 / 16);
+});
+
+test('where turns of the event loop are long, all answers go with the first', async () => {
+  const [turns] = await turnsOf([{ waiting: 100, answers: 100, turn_ms: 6 }]);
+  expect(turns).toHaveLength(100);
+  expect(new Set(turns).size).toBe(1);
 });
 
 test('a crowd waits for no turn: neither to be taken nor to be answered, whoever was being answered before', async () => {

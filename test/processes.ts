@@ -37,8 +37,8 @@ export function run(file: string, env: Record<string, string>, args: string[] = 
   return { child, output: () => output, ended };
 }
 
-/** The first line of output that matches; rejects with all the output when there is none in time. */
-export async function line(running: RunningProcess, pattern: RegExp, ms = 30_000): Promise<RegExpExecArray> {
+/** The first line of output that matches; rejects with all the output when there is none in time, which eight that start at once may need. */
+export async function line(running: RunningProcess, pattern: RegExp, ms = 60_000): Promise<RegExpExecArray> {
   let found: RegExpExecArray | null = null;
   await until(
     `${pattern} in the output of a process`,
