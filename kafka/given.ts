@@ -1,17 +1,21 @@
 /** What proofs begin with. */
 import { randomUUID } from 'node:crypto';
-import type { Bus } from '@stream-processing/runtime/announcements.ts';
+import { Admin } from '@platformatic/kafka';
+import { Announcer, type Bus } from '@stream-processing/runtime/announcements.ts';
+import { append } from '@stream-processing/runtime/append.ts';
 import { Kafka, type KafkaOptions } from '@stream-processing/runtime/kafka.ts';
 import { KafkaFeed } from '@stream-processing/runtime/kafka-feed.ts';
-import type { LogReader } from '@stream-processing/runtime/log.ts';
+import type { Message } from '@stream-processing/runtime/kafka-records.ts';
+import { LogMissing, type LogReader, LogUnavailable } from '@stream-processing/runtime/log.ts';
 import { kafkaLog } from '@stream-processing/runtime/log-kafka.ts';
 import { postgresLog } from '@stream-processing/runtime/log-postgres.ts';
 import { readerRole } from '@stream-processing/runtime/migrate.ts';
+import { Outbox } from '@stream-processing/runtime/outbox.ts';
 import { Relay } from '@stream-processing/runtime/relay.ts';
 import { connect, schemaOf } from '@stream-processing/runtime/sql.ts';
 import pino from 'pino';
 import { inject, onTestFinished } from 'vitest';
-import { PARTITIONS, TOY } from '../test/toy.ts';
+import { createToy, PARTITIONS, TOY } from '../test/toy.ts';
 import { until } from '../test/until.ts';
 
 /** Topics of one's own on the proofs' cluster. */
@@ -81,4 +85,63 @@ export async function untilOpened(reader: LogReader): Promise<void> {
       );
     await until(`partition ${partition} is opened by its relay`, isOpen);
   }
+}
+
+export const PARTITION = 1;
+
+/** The toy's log with its topic, and hands to meddle with both. */
+export async function givenLog() {
+  const { url, sql, bus } = await createToy();
+  const options = givenKafka();
+  const kafka = connectKafka(options);
+  await kafka.createTopic(TOY, PARTITIONS);
+  const topic = kafka.topicOf(TOY);
+  const admin = new Admin({ clientId: 'proof-admin', bootstrapBrokers: options.brokers });
+  onTestFinished(() => admin.close());
+  const announcer = new Announcer(TOY, sql, bus);
+  return {
+    url,
+    sql,
+    bus,
+    options,
+    kafka,
+    topic,
+    admin,
+    async append(count: number) {
+      const outbox = new Outbox(PARTITIONS);
+      for (let i = 0; i < count; i += 1)
+        outbox.add({ type: 'Added', user_id: PARTITION, data: { value: i } }, null);
+      const events = await sql.begin((tx) => append(tx, outbox, new Date()));
+      announcer.announce({ events, moves: [] });
+      return events;
+    },
+  };
+}
+
+export function range(from: number, to: number): number[] {
+  return Array.from({ length: to - from + 1 }, (_, i) => from + i);
+}
+
+/** All positions after `after`, as a processor gets them, until `last` came. */
+export async function readAll(reader: LogReader, after: number, last: number): Promise<number[]> {
+  const read: number[] = [];
+  await until(`position ${last} is read`, async () => {
+    const events = await reader.read(PARTITION, read.at(-1) ?? after, 100).catch((error) => {
+      if (error instanceof LogMissing || error instanceof LogUnavailable) return [];
+      throw error;
+    });
+    read.push(...events.map((event) => event.position));
+    return read.at(-1) === last;
+  });
+  return read;
+}
+
+/** A cluster that has just started does not take what comes at once. */
+export async function sendUntilTaken(kafka: Kafka, messages: Message[]): Promise<void> {
+  await until('the records are taken', () =>
+    kafka.send(messages as [Message, ...Message[]]).then(
+      () => true,
+      () => false,
+    ),
+  );
 }

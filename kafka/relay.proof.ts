@@ -1,63 +1,20 @@
-import { Admin } from '@platformatic/kafka';
-import { Announcer, Bus } from '@stream-processing/runtime/announcements.ts';
-import { append } from '@stream-processing/runtime/append.ts';
+import { Bus } from '@stream-processing/runtime/announcements.ts';
 import { toMessage } from '@stream-processing/runtime/kafka-records.ts';
-import { LogMissing, type LogReader, LogUnavailable } from '@stream-processing/runtime/log.ts';
-import { Outbox } from '@stream-processing/runtime/outbox.ts';
+import { LogMissing } from '@stream-processing/runtime/log.ts';
 import { RELAY, removeOld, tellPassed } from '@stream-processing/runtime/retention.ts';
 import { expect, onTestFinished, test } from 'vitest';
-import { createToy, PARTITIONS, TOY } from '../test/toy.ts';
+import { PARTITIONS, TOY } from '../test/toy.ts';
 import { until } from '../test/until.ts';
-import { connectKafka, givenKafka, readTopic, startRelay, untilOpened } from './given.ts';
-
-const PARTITION = 1;
-
-/** The toy's log with its topic, and hands to meddle with both. */
-async function givenLog() {
-  const { url, sql, bus } = await createToy();
-  const options = givenKafka();
-  const kafka = connectKafka(options);
-  await kafka.createTopic(TOY, PARTITIONS);
-  const topic = kafka.topicOf(TOY);
-  const admin = new Admin({ clientId: 'proof-admin', bootstrapBrokers: options.brokers });
-  onTestFinished(() => admin.close());
-  const announcer = new Announcer(TOY, sql, bus);
-  return {
-    url,
-    sql,
-    bus,
-    options,
-    kafka,
-    topic,
-    admin,
-    async append(count: number) {
-      const outbox = new Outbox(PARTITIONS);
-      for (let i = 0; i < count; i += 1)
-        outbox.add({ type: 'Added', user_id: PARTITION, data: { value: i } }, null);
-      const events = await sql.begin((tx) => append(tx, outbox, new Date()));
-      announcer.announce({ events, moves: [] });
-      return events;
-    },
-  };
-}
-
-function range(from: number, to: number): number[] {
-  return Array.from({ length: to - from + 1 }, (_, i) => from + i);
-}
-
-/** All positions after `after`, as a processor gets them, until `last` came. */
-async function readAll(reader: LogReader, after: number, last: number): Promise<number[]> {
-  const read: number[] = [];
-  await until(`position ${last} is read`, async () => {
-    const events = await reader.read(PARTITION, read.at(-1) ?? after, 100).catch((error) => {
-      if (error instanceof LogMissing || error instanceof LogUnavailable) return [];
-      throw error;
-    });
-    read.push(...events.map((event) => event.position));
-    return read.at(-1) === last;
-  });
-  return read;
-}
+import {
+  connectKafka,
+  givenLog,
+  PARTITION,
+  range,
+  readAll,
+  readTopic,
+  startRelay,
+  untilOpened,
+} from './given.ts';
 
 test('two relays of the same partitions at once: every event is there, and read once', async () => {
   const log = await givenLog();

@@ -6,6 +6,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import type { Consumer } from '@platformatic/kafka';
 import { fetchFrom, isKafkaError, type Kafka, partitionToFetch, unavailable } from './kafka.ts';
 import { type TopicRecord, toRecords } from './kafka-records.ts';
+import { LogMissing } from './log.ts';
 
 export interface Subscription {
   topic: string;
@@ -114,7 +115,17 @@ export class KafkaFeed {
     const byLeader = new Map<number, Followed[]>();
     for (const topic of new Set([...this.#subscriptions.keys()].map((s) => s.topic))) {
       // Asked by other connections: here an answer would wait behind a fetch that waits for news.
-      const { id, leaders } = await this.#kafka.leadersOf(topic);
+      const found = await this.#kafka.leadersOf(topic).catch((error) => {
+        // Deleted: that must not keep the other topics' readers waiting.
+        if (error instanceof LogMissing) return undefined;
+        throw error;
+      });
+      if (!found) {
+        for (const subscription of this.#subscriptions.keys())
+          if (subscription.topic === topic) this.#lose(subscription);
+        continue;
+      }
+      const { id, leaders } = found;
       for (const [subscription, knownId = id] of this.#subscriptions) {
         if (subscription.topic !== topic) continue;
         if (knownId !== id) {

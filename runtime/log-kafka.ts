@@ -65,13 +65,22 @@ export function kafkaLog({ kafka, feed, topic }: KafkaLogOptions): LogReader {
     return Math.max(found, ends.known(partition));
   }
 
+  /** Is nothing to come of what the topic held when it was last asked? */
+  function hasReadAll(follower: Follower): boolean {
+    return follower.next >= (answered.get(follower.partition)?.next ?? Number.POSITIVE_INFINITY);
+  }
+
   return {
     async read(partition, after, max) {
       let follower = await followerOf(partition, after);
       follower.forget(after);
       if (follower.events.length === 0 && (await end(partition)) <= after) return [];
-      await follower.arrival(closing.signal);
-      if (follower.gap !== undefined && follower.events.length === 0 && !follower.isWhole) {
+      if (!hasReadAll(follower)) await follower.arrival(closing.signal);
+      if (
+        follower.events.length === 0 &&
+        !follower.isWhole &&
+        (follower.gap !== undefined || hasReadAll(follower))
+      ) {
         // A repetition was taken for the place to begin at: look from the very first record on.
         const { first } = await kafka.offsetsOf(topic, partition);
         follower = await follow(partition, after, first);
@@ -86,8 +95,8 @@ export function kafkaLog({ kafka, feed, topic }: KafkaLogOptions): LogReader {
     end,
     async wait(partition, after, signal) {
       while (ends.known(partition) <= after && !signal.aborted) {
-        const follower = await followerOf(partition, after);
-        await Promise.race([ends.until(partition, after + 1, signal), follower.untilLost]);
+        await followerOf(partition, after);
+        await ends.until(partition, after + 1, signal);
       }
       if (signal.aborted) unfollow(partition);
     },
@@ -128,7 +137,6 @@ class Follower implements Subscription {
   #after: number;
   #isLost = false;
   readonly #ends: PositionWaits;
-  readonly #lost = Promise.withResolvers<void>();
   #arrived = Promise.withResolvers<void>();
 
   constructor({ topic, partition, after, next, isWhole, ends }: FollowerOptions) {
@@ -152,7 +160,7 @@ class Follower implements Subscription {
 
   /** Resolves when there is something to tell; rejects when that takes too long. */
   async arrival(closing: AbortSignal): Promise<void> {
-    if (this.events.length > 0 || this.gap !== undefined) return;
+    if (this.#hasNews) return;
     const late = AbortSignal.any([closing, AbortSignal.timeout(ARRIVAL_MS_MAX)]);
     const { promise, reject } = Promise.withResolvers<never>();
     const expire = () =>
@@ -183,13 +191,9 @@ class Follower implements Subscription {
 
   lost(): void {
     this.#isLost = true;
-    this.#lost.resolve();
     this.#tell();
-  }
-
-  /** Resolves when the topic no longer holds what was to come next: then another one has to follow. */
-  get untilLost(): Promise<void> {
-    return this.#lost.promise;
+    // Whoever waits has to follow anew.
+    this.#ends.wake(this.partition);
   }
 
   get #last(): number {
@@ -198,8 +202,12 @@ class Follower implements Subscription {
 
   #tell(): void {
     this.#ends.reached(this.partition, Math.max(this.#last, this.gap ?? 0));
-    if (this.events.length === 0 && this.gap === undefined && !this.#isLost) return;
+    if (!this.#hasNews) return;
     this.#arrived.resolve();
-    if (this.events.length === 0) this.#arrived = Promise.withResolvers();
+    this.#arrived = Promise.withResolvers();
+  }
+
+  get #hasNews(): boolean {
+    return this.events.length > 0 || this.gap !== undefined || this.#isLost;
   }
 }

@@ -16,7 +16,12 @@ export class PositionWaits {
     }
   }
 
-  /** Resolves once the partition reaches `position`, or on abort: ask `known` which it was. */
+  /** Those who wait for the partition look again. */
+  wake(partition: number): void {
+    for (const waiting of this.#waiting.get(partition) ?? []) waiting.done();
+  }
+
+  /** Resolves once the partition reaches `position`, on `wake` or on abort: ask `known` which it was. */
   until(partition: number, position: number, signal: AbortSignal): Promise<void> {
     if (this.known(partition) >= position || signal.aborted) return Promise.resolve();
     const set = this.#waiting.get(partition) ?? new Set();

@@ -1,0 +1,100 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import { KafkaFeed } from '@stream-processing/runtime/kafka-feed.ts';
+import { toMessage } from '@stream-processing/runtime/kafka-records.ts';
+import { kafkaLog } from '@stream-processing/runtime/log-kafka.ts';
+import { expect, onTestFinished, test } from 'vitest';
+import { PARTITIONS, TOY } from '../test/toy.ts';
+import { until } from '../test/until.ts';
+import {
+  connectKafka,
+  givenLog,
+  PARTITION,
+  range,
+  readAll,
+  readTopic,
+  sendUntilTaken,
+  startRelay,
+} from './given.ts';
+
+test('an event that a repetition hides from the search is found, also when nothing comes after it', async () => {
+  const log = await givenLog();
+  const events = await log.append(7);
+  // A crash repeats the first batch; in the end an instance that was paused sends what others sent long ago.
+  for (const [from, to] of [
+    [1, 3],
+    [1, 3],
+    [4, 4],
+    [5, 5],
+    [6, 6],
+    [7, 7],
+    [1, 5],
+  ] as const) {
+    await sendUntilTaken(
+      log.kafka,
+      events.slice(from - 1, to).map((event) => toMessage(log.topic, TOY, event)),
+    );
+  }
+  for (const after of range(0, 6)) {
+    const since = performance.now();
+    expect(await readAll(readTopic(log.kafka), after, 7), `after ${after}`).toEqual(range(after + 1, 7));
+    expect(performance.now() - since, 'at once').toBeLessThan(3000);
+  }
+});
+
+test('who was told of an event that has not come yet waits for it, and does not ask again and again', async () => {
+  const log = await givenLog();
+  const { relay } = startRelay(log.url, log.bus, log.kafka);
+  await log.append(2);
+  await relay.published(PARTITION, 2);
+  const kafka = connectKafka(log.options, 'proof-reader');
+  const reader = readTopic(kafka);
+  expect(await readAll(reader, 0, 2)).toEqual([1, 2]);
+  let asked = 0;
+  const nextOffset = kafka.nextOffset.bind(kafka);
+  // As between a broker's having a record and its coming: the topic reaches further than what was fetched.
+  kafka.nextOffset = async (...place) => {
+    asked += 1;
+    return (await nextOffset(...place)) + 1;
+  };
+  kafka.recordsAt = async () => [{ offset: 3, position: 3, end: 3, event: undefined }];
+  const waiting = reader.read(PARTITION, 2, 10);
+  expect(await Promise.race([waiting, delay(500, 'waits')])).toBe('waits');
+  await log.append(1);
+  expect(await waiting).toHaveLength(1);
+  expect(asked).toBe(1);
+});
+
+test('a topic that is gone stops nobody who reads another one', async () => {
+  const log = await givenLog();
+  const { relay } = startRelay(log.url, log.bus, log.kafka);
+  const kafka = connectKafka(log.options, 'proof-reader');
+  const feed = new KafkaFeed(kafka, 'proof-feed', () => {});
+  const reader = kafkaLog({ kafka, feed, topic: log.topic });
+  onTestFinished(async () => {
+    await reader.close();
+    await feed.close();
+  });
+  await log.append(1);
+  await relay.published(PARTITION, 1);
+  expect(await readAll(reader, 0, 1)).toEqual([1]);
+  await kafka.createTopic('order-service', PARTITIONS);
+  const gone = kafka.topicOf('order-service');
+  const lost = range(0, PARTITIONS - 1).map((partition) => {
+    const { promise, resolve } = Promise.withResolvers<void>();
+    // It has enough for now, so that no fetch tells it what became of its topic.
+    feed.add({ topic: gone, partition, next: 0, isFull: () => true, deliver: () => {}, lost: resolve });
+    return promise;
+  });
+  await delay(500);
+  await log.admin.deleteTopics({ topics: [gone] });
+  await until('nobody knows the topic any more', async () => {
+    kafka.forgetLeaders();
+    return kafka.leadersOf(gone).then(
+      () => false,
+      () => true,
+    );
+  });
+  await log.append(1);
+  expect(await readAll(reader, 1, 2)).toEqual([2]);
+  await Promise.all(lost);
+});
