@@ -42,6 +42,10 @@ test('what runs is a numeric user on Node 24 in a read-only file system, without
   expect(first.stdout.split('\0')).toEqual(['node', '/app/image/main.ts', 'user-service', '']);
 });
 
+test('without a profile there is no broker', async () => {
+  expect(await stack.services()).toEqual([...SERVICES, 'gateway', 'postgres'].sort());
+});
+
 test('the image adds little to its base', async () => {
   const size = async (image: string) =>
     Number((await stack.docker('inspect', '--format', '{{.Size}}', image)).stdout);

@@ -28,6 +28,9 @@ const DOCKER = {
   'docker-compose': 'docker-compose',
   mmdebstrap: 'mmdebstrap',
   iptables: 'iptables',
+  // It brings Kafka.
+  mvn: 'maven',
+  java: 'default-jre-headless',
 };
 
 export default async function setup(project: TestProject) {

@@ -19,8 +19,21 @@ export interface ContainerState {
   restarts: number;
 }
 
+interface Options {
+  /** Of the Compose file, switched on. */
+  profiles?: string[];
+  /** What the Compose file takes from the environment. */
+  settings?: Record<string, string>;
+}
+
 export class Stack {
-  readonly #env = inject('engine');
+  readonly #env: Record<string, string>;
+  readonly #profiles: string[];
+
+  constructor({ profiles = [], settings = {} }: Options = {}) {
+    this.#env = { ...inject('engine'), ...settings };
+    this.#profiles = profiles.flatMap((profile) => ['--profile', profile]);
+  }
 
   docker(...args: string[]): Promise<Result> {
     return outcome('docker', args, { env: this.#env });
@@ -28,7 +41,7 @@ export class Stack {
 
   async compose(...args: string[]): Promise<string> {
     const [command, ...first] = inject('compose');
-    const all = [...first, '--project-name', PROJECT, ...args];
+    const all = [...first, '--project-name', PROJECT, ...this.#profiles, ...args];
     return run(command!, all, { env: this.#env, cwd: ROOT });
   }
 
@@ -49,10 +62,15 @@ export class Stack {
     });
   }
 
+  /** The names of all services that have a container. */
+  async services(): Promise<string[]> {
+    const format = '{{.Label "com.docker.compose.service"}}';
+    const { stdout } = await this.docker('ps', '--all', ...filtersFor(), '--format', format);
+    return stdout.split('\n').filter(Boolean).sort();
+  }
+
   async state(service: string): Promise<ContainerState> {
-    const labels = [`project=${PROJECT}`, `service=${service}`];
-    const filters = labels.flatMap((label) => ['--filter', `label=com.docker.compose.${label}`]);
-    const id = (await this.docker('ps', '--all', '--quiet', ...filters)).stdout.trim();
+    const id = (await this.docker('ps', '--all', '--quiet', ...filtersFor(service))).stdout.trim();
     const { stdout } = await this.docker('inspect', id);
     const [{ State: state, RestartCount: restarts }] = JSON.parse(stdout);
     const { Status: status, Health: health, Pid: pid, ExitCode: exitCode } = state;
@@ -69,10 +87,20 @@ export class Stack {
   }
 
   /** SIGKILL from outside to the first process, as the kernel sends it when memory runs out: the engine takes it for a crash. */
-  async crash(service: string): Promise<void> {
+  crash(service: string): Promise<void> {
+    return this.signal(service, 'KILL');
+  }
+
+  /** From outside, to the first process. */
+  async signal(service: string, name: 'KILL' | 'STOP' | 'CONT'): Promise<void> {
     const { pid } = await this.state(service);
     const args = ['run', '--rm', '--pid=host', '--user=0', '--entrypoint=bash', 'stream-processing:latest'];
-    const { code, stderr } = await this.docker(...args, '-c', `kill -KILL ${pid}`);
+    const { code, stderr } = await this.docker(...args, '-c', `kill -${name} ${pid}`);
     if (code !== 0) throw new Error(stderr);
   }
+}
+
+function filtersFor(service?: string): string[] {
+  const labels = [`project=${PROJECT}`, ...(service ? [`service=${service}`] : [])];
+  return labels.flatMap((label) => ['--filter', `label=com.docker.compose.${label}`]);
 }

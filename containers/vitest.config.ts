@@ -14,7 +14,7 @@ export default defineConfig({
         root,
         test: {
           name: 'engine',
-          include: ['containers/{compose,pods}.proof.ts'],
+          include: ['containers/{compose,pods}*.proof.ts'],
           globalSetup: ['containers/engine.ts'],
           testTimeout: 300_000,
         },
