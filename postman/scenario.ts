@@ -23,6 +23,15 @@ const NEWMAN = fileURLToPath(import.meta.resolve('newman/bin/newman.js'));
 const interrupted = new AbortController();
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => interrupted.abort());
 
+if (process.argv.includes('--help')) {
+  console.log(`npm run scenario
+
+Starts all services on free ports and a PostgreSQL in a temporary folder, runs the Postman collection against them, stops and removes
+everything. The exit code is newman's.
+`);
+  process.exit(0);
+}
+
 process.exitCode = await runScenario(interrupted.signal);
 
 async function runScenario(signal: AbortSignal): Promise<number> {
