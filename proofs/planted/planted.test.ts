@@ -19,6 +19,7 @@ test('the bugs that have to be found are all there', () => {
     'append without the head lock',
     'position gap skipped',
     'idempotency reply stored in a second transaction',
+    'events removed that a follower has not passed',
     'retry with a fresh key',
     'decided order decided again',
     'fresh read that does not wait',
