@@ -69,8 +69,7 @@ test('the broker of Compose is of the version that is tested, and only its profi
   expect(services.kafka).toMatchObject({ image: `apache/kafka:${KAFKA_VERSION}`, profiles: ['kafka'] });
   const bringers = Object.keys(services).filter((name) => services[name].depends_on?.kafka);
   expect(bringers).toEqual([]);
-  for (const service of SERVICES)
-    expect(services[service].environment.EVENT_LOG).toMatch(/:-postgres}$/);
+  for (const service of SERVICES) expect(services[service].environment.EVENT_LOG).toMatch(/:-postgres}$/);
 });
 
 test('the gateway’s own refusals are those of the table', () => {
