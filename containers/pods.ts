@@ -24,6 +24,7 @@ export class Pods {
   readonly #folder: string;
   readonly #running: Container[] = [];
   readonly #volumes: string[] = [];
+  readonly #beside: string[] = [];
 
   /** `folder` holds what pods mount. */
   constructor(env: Record<string, string>, objects: Manifest[], folder: string) {
@@ -53,6 +54,12 @@ export class Pods {
         await this.#must('run', '--detach', ...(await this.#flags(name, object.spec.template, object)));
       }
     }
+  }
+
+  /** A container that is no pod but lives next to them, under its name: `docker run` with these arguments. */
+  async startBeside(name: string, ...args: string[]): Promise<void> {
+    this.#beside.push(name);
+    await this.#must('run', '--detach', `--name=${name}`, `--network=${NAME}`, ...args);
   }
 
   /** Until the readiness probe of each succeeds. */
@@ -89,6 +96,7 @@ export class Pods {
   }
 
   async remove(): Promise<void> {
+    for (const name of this.#beside) await this.docker('rm', '--force', '--volumes', name);
     for (const { name } of this.#running) await this.docker('rm', '--force', '--volumes', name);
     for (const volume of this.#volumes) await this.docker('volume', 'rm', volume);
     await this.docker('network', 'rm', NAME);
@@ -182,6 +190,10 @@ export class Pods {
         }
         await chmod(folder, 0o755);
         flags.push(`--volume=${folder}:${mountPath}${readOnly ? ':ro' : ''}`);
+      } else if (found?.secret) {
+        flags.push(
+          `--volume=${await this.#secretFiles(name, spec, found)}:${mountPath}${readOnly ? ':ro' : ''}`,
+        );
       } else {
         const claim = owner.spec.volumeClaimTemplates.find((each: Manifest) => each.metadata.name === volume);
         this.#volumes.push(`${claim.metadata.name}-${name}`);
@@ -189,5 +201,17 @@ export class Pods {
       }
     }
     return flags;
+  }
+  /** The keys that are asked for, as files of root and of the pod's group. */
+  async #secretFiles(name: string, spec: Manifest, { name: volume, secret }: Manifest): Promise<string> {
+    const folder = path.join(this.#folder, `${name}-${volume}`);
+    await mkdir(folder);
+    const values = this.#named('Secret', secret.secretName);
+    for (const { key, path: file } of secret.items) await writeFile(path.join(folder, file), values[key]!);
+    const mode = secret.defaultMode.toString(8);
+    const script = `chown -R 0:${spec.securityContext.fsGroup} /files && chmod 0755 /files && chmod ${mode} /files/*`;
+    const asRoot = ['run', '--rm', '--user=0', '--entrypoint=bash', `--volume=${folder}:/files`];
+    await this.#must(...asRoot, spec.containers[0].image, '-c', script);
+    return folder;
   }
 }

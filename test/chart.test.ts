@@ -1,10 +1,12 @@
 /** What the chart, the gateway and the image say of one another without being run; `npm run test:containers` runs them. */
 import { readFileSync } from 'node:fs';
 import path from 'node:path';
+import { SERVICES } from '@stream-processing/contracts/names.ts';
 import { PROBLEMS } from '@stream-processing/contracts/problems.ts';
 import { expect, test } from 'vitest';
 import { parse } from 'yaml';
 import { valuesOf, withTable } from '../containers/chart-readme.ts';
+import { KAFKA_VERSION } from '../kafka/jars.ts';
 import manifest from '../package.json' with { type: 'json' };
 
 const root = path.join(import.meta.dirname, '..');
@@ -60,6 +62,14 @@ test('chart, package and image are of one version', () => {
   const chart = parse(text('helm/Chart.yaml'));
   const [, image] = /org\.opencontainers\.image\.version="([^"]+)"/.exec(text('Dockerfile'))!;
   expect([chart.version, chart.appVersion, image]).toEqual(Array(3).fill(manifest.version));
+});
+
+test('the broker of Compose is of the version that is tested, and only its profile brings it', () => {
+  const { services } = parse(text('docker-compose.yml'), { merge: true });
+  expect(services.kafka).toMatchObject({ image: `apache/kafka:${KAFKA_VERSION}`, profiles: ['kafka'] });
+  const bringers = Object.keys(services).filter((name) => services[name].depends_on?.kafka);
+  expect(bringers).toEqual([]);
+  for (const service of SERVICES) expect(services[service].environment.EVENT_LOG).toMatch(/:-postgres}$/);
 });
 
 test('the gateway’s own refusals are those of the table', () => {
