@@ -3,7 +3,7 @@
  * rights, file systems, settings, volumes and memory that the manifests give them. What it leaves out is what a cluster
  * alone has: policies, scheduling, scaling.
  */
-import { chmod, mkdir, writeFile } from 'node:fs/promises';
+import { chmod, mkdir, mkdtemp, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { until } from '../test/until.ts';
 import { outcome, type Result } from './command.ts';
@@ -182,7 +182,7 @@ export class Pods {
       if (found?.emptyDir) {
         flags.push(`--tmpfs=${mountPath}:mode=1777,uid=${spec.securityContext.fsGroup}`);
       } else if (found?.configMap) {
-        const folder = path.join(this.#folder, `${name}-${volume}`);
+        const folder = await mkdtemp(path.join(this.#folder, `${name}-${volume}-`));
         await mkdir(folder);
         for (const [file, text] of Object.entries(this.#named('ConfigMap', found.configMap.name))) {
           await writeFile(path.join(folder, file), text);
@@ -204,8 +204,7 @@ export class Pods {
   }
   /** The keys that are asked for, as files of root and of the pod's group. */
   async #secretFiles(name: string, spec: Manifest, { name: volume, secret }: Manifest): Promise<string> {
-    const folder = path.join(this.#folder, `${name}-${volume}`);
-    await mkdir(folder);
+    const folder = await mkdtemp(path.join(this.#folder, `${name}-${volume}-`));
     const values = this.#named('Secret', secret.secretName);
     for (const { key, path: file } of secret.items) await writeFile(path.join(folder, file), values[key]!);
     const mode = secret.defaultMode.toString(8);
