@@ -182,7 +182,7 @@ export class Pods {
       if (found?.emptyDir) {
         flags.push(`--tmpfs=${mountPath}:mode=1777,uid=${spec.securityContext.fsGroup}`);
       } else if (found?.configMap) {
-        const folder = await mkdtemp(path.join(this.#folder, `${name}-${volume}-`));
+        const folder = path.join(this.#folder, `${name}-${volume}`);
         await mkdir(folder);
         for (const [file, text] of Object.entries(this.#named('ConfigMap', found.configMap.name))) {
           await writeFile(path.join(folder, file), text);
