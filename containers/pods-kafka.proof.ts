@@ -137,10 +137,13 @@ test('the key is the pod’s to read and nobody’s to write', async () => {
 test.each([
   ['a wrong password', { KAFKA_SASL_PASSWORD: 'wrong' }],
   ['another authority', { KAFKA_TLS_CA_FILE: '/etc/kafka/client/tls.crt' }],
+  ['somebody else’s certificate', { KAFKA_TLS_CERT_FILE: '/etc/kafka/ca/ca.crt' }],
 ])('with %s a pod does not start, and says why in one line', async (_what, settings) => {
   const { code, stderr } = await pods.run(changed(settings));
   expect(code).toBe(1);
-  expect(stderr).toMatch(/^Kafka \(KAFKA_BROKERS\) at kafka-1:9092: \S.*$/m);
+  expect(stderr).toMatch(
+    /^(Kafka \(KAFKA_BROKERS\) at kafka-1:9092|KAFKA_TLS_CERT_FILE and KAFKA_TLS_KEY_FILE): \S.*$/m,
+  );
 });
 
 test('every pod stops in time, with exit code 0', async () => {

@@ -90,6 +90,17 @@ test.each([
     { EVENT_LOG: 'kafka', KAFKA_BROKERS: 'k:1', KAFKA_TLS: 'true', KAFKA_TLS_CA_FILE: '/nowhere/ca.pem' },
     'KAFKA_TLS_CA_FILE: cannot read /nowhere/ca.pem (ENOENT)',
   ],
+  [
+    { EVENT_LOG: 'kafka', KAFKA_BROKERS: 'k:1', KAFKA_TLS: 'true', KAFKA_TLS_KEY_FILE: import.meta.filename },
+    'KAFKA_TLS_CERT_FILE and KAFKA_TLS_KEY_FILE: there is one without the other',
+  ],
+  [
+    {
+      ...{ EVENT_LOG: 'kafka', KAFKA_BROKERS: 'k:1', KAFKA_TLS: 'true' },
+      ...{ KAFKA_TLS_CERT_FILE: import.meta.filename, KAFKA_TLS_KEY_FILE: import.meta.filename },
+    },
+    'KAFKA_TLS_CERT_FILE and KAFKA_TLS_KEY_FILE: no start line',
+  ],
 ])('a bad setting of Kafka is named: %j', (env, complaint) => {
   expect(complaints(env as Record<string, string>)).toEqual([
     typeof complaint === 'string' ? complaint : expect.stringMatching(complaint),

@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs';
+import { createSecureContext } from 'node:tls';
 import { SERVICES, type ServiceName } from '@stream-processing/contracts/names.ts';
 import { cleanEnv, EnvMissingError, makeValidator } from 'envalid';
 import { type KafkaOptions, SASL_MECHANISMS, type SaslMechanism } from './kafka.ts';
@@ -82,19 +83,29 @@ function readKafka(settings: Settings): KafkaOptions {
     topicPrefix: settings.KAFKA_TOPIC_PREFIX,
     replicationFactor: settings.KAFKA_REPLICATION_FACTOR,
     retentionHours: settings.KAFKA_RETENTION_HOURS,
-    tls: settings.KAFKA_TLS
-      ? {
-          ca: readPem(settings, 'KAFKA_TLS_CA_FILE'),
-          cert: readPem(settings, 'KAFKA_TLS_CERT_FILE'),
-          key: readPem(settings, 'KAFKA_TLS_KEY_FILE'),
-        }
-      : undefined,
+    tls: settings.KAFKA_TLS ? readTls(settings) : undefined,
     sasl: mechanism ? { mechanism, username, password } : undefined,
   };
 }
 
 function brokersOf(list: string): string[] {
   return list.split(',').flatMap((broker) => broker.trim() || []);
+}
+
+function readTls(settings: Settings): KafkaOptions['tls'] {
+  const [ca, cert, key] = (['KAFKA_TLS_CA_FILE', 'KAFKA_TLS_CERT_FILE', 'KAFKA_TLS_KEY_FILE'] as const).map(
+    (name) => readPem(settings, name),
+  );
+  const both = 'KAFKA_TLS_CERT_FILE and KAFKA_TLS_KEY_FILE';
+  if ((cert === undefined) !== (key === undefined))
+    throw new StartupError(`${both}: there is one without the other`);
+  try {
+    // Here, since the client would throw past everybody who waits for it.
+    createSecureContext({ cert, key });
+  } catch (error) {
+    throw new StartupError(`${both}: ${(error as { reason?: string }).reason ?? (error as Error).message}`);
+  }
+  return { ca, cert, key };
 }
 
 function readPem(
