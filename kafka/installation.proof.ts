@@ -28,13 +28,8 @@ async function databases(): Promise<Record<ServiceName, string>> {
 
 async function start(urls: Record<ServiceName, string>, settings: Partial<Config>) {
   const installation = await startInstallation(urls, settings);
-  let stopped: Promise<void> | undefined;
-  const stop = () => {
-    stopped ??= installation.stop();
-    return stopped;
-  };
-  onTestFinished(stop);
-  return { api: installation.api, stop };
+  onTestFinished(installation.stop);
+  return installation;
 }
 
 async function expectAtRest(urls: Record<ServiceName, string>) {

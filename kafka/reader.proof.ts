@@ -35,9 +35,11 @@ test('an event that a repetition hides from the search is found, also when nothi
     );
   }
   for (const after of range(0, 6)) {
-    const since = performance.now();
-    expect(await readAll(readTopic(log.kafka), after, 7), `after ${after}`).toEqual(range(after + 1, 7));
-    expect(performance.now() - since, 'at once').toBeLessThan(3000);
+    const reader = readTopic(log.kafka);
+    // By the first question: one that is not answered before the reader gives up is refused.
+    const [first] = await reader.read(PARTITION, after, 1);
+    expect(first?.position, `after ${after}`).toBe(after + 1);
+    expect(await readAll(reader, after, 7), `after ${after}`).toEqual(range(after + 1, 7));
   }
 });
 
@@ -79,13 +81,20 @@ test('a topic that is gone stops nobody who reads another one', async () => {
   expect(await readAll(reader, 0, 1)).toEqual([1]);
   await kafka.createTopic('order-service', PARTITIONS);
   const gone = kafka.topicOf('order-service');
+  let known = false;
+  const leadersOf = kafka.leadersOf.bind(kafka);
+  kafka.leadersOf = async (topic) => {
+    const found = await leadersOf(topic);
+    known ||= topic === gone;
+    return found;
+  };
   const lost = range(0, PARTITIONS - 1).map((partition) => {
     const { promise, resolve } = Promise.withResolvers<void>();
     // It has enough for now, so that no fetch tells it what became of its topic.
     feed.add({ topic: gone, partition, next: 0, isFull: () => true, deliver: () => {}, lost: resolve });
     return promise;
   });
-  await delay(500);
+  await until('the feed knows who leads the topic', () => known);
   await log.admin.deleteTopics({ topics: [gone] });
   await until('nobody knows the topic any more', async () => {
     kafka.forgetLeaders();

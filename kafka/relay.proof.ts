@@ -141,6 +141,27 @@ test('a topic that is filled anew when old events are kept nowhere begins where 
   expect(await readAll(readTopic(log.kafka), 4, 7)).toEqual([5, 6, 7]);
 });
 
+test('a relay that finds neither events nor topic makes nobody wait for what went', async () => {
+  const log = await givenLog();
+  const first = startRelay(log.url, log.bus, log.kafka);
+  await log.append(3);
+  await first.relay.published(PARTITION, 3);
+  await tellPassed(log.sql, RELAY, first.relay.relayed);
+  await first.stop();
+  expect(
+    (await removeOld(log.sql, { partition: PARTITION, before: new Date(), isRelayed: true })).events,
+  ).toBe(3);
+  await log.admin.deleteTopics({ topics: [log.topic] });
+  const bus = new Bus();
+  onTestFinished(() => bus.close());
+  const second = startRelay(log.url, bus, log.kafka);
+  // As a repeated request waits for all that its service ever told.
+  await second.relay.published(PARTITION, 3);
+  const reader = readTopic(log.kafka);
+  expect(await reader.end(PARTITION)).toBe(3);
+  expect(await reader.read(PARTITION, 3, 10)).toEqual([]);
+});
+
 test('records that the topic lost come again before anything new', async () => {
   const log = await givenLog();
   const first = startRelay(log.url, log.bus, log.kafka);

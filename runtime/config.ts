@@ -186,16 +186,14 @@ const replicas = makeValidator<number>((value) => {
   if (!/^[1-9]\d?$/.test(value)) throw new Error(`${JSON.stringify(value)} is not a number from 1 to 99`);
   return Number(value);
 });
-const hours = makeValidator<number>((value) => {
-  if (!/^\d{1,6}$/.test(value))
-    throw new Error(`${JSON.stringify(value)} is not a number of hours (0 to 999999)`);
-  return Number(value);
-});
-const retention = makeValidator<number>((value) => {
-  if (!/^\d{1,6}(\.\d{1,4})?$/.test(value))
-    throw new Error(`${JSON.stringify(value)} is not a number of hours (0 to 999999)`);
-  return Number(value);
-});
+const hoursLike = (pattern: RegExp) =>
+  makeValidator<number>((value) => {
+    if (!pattern.test(value))
+      throw new Error(`${JSON.stringify(value)} is not a number of hours (0 to 999999)`);
+    return Number(value);
+  });
+const hours = hoursLike(/^\d{1,6}$/);
+const partsOfHours = hoursLike(/^\d{1,6}(\.\d{1,4})?$/);
 const yesOrNo = makeValidator<boolean>((value) => {
   if (value !== 'true' && value !== 'false') throw new Error(`${JSON.stringify(value)} is not true or false`);
   return value === 'true';
@@ -225,7 +223,7 @@ const SPECS = {
   DATABASE_WAIT_SECONDS: seconds({ default: 60 }),
   CURRENCY: currency({ default: 'RUB' }),
   PARTITIONS: partitions({ default: 16 }),
-  LOG_RETENTION_HOURS: retention({ default: 720 }),
+  LOG_RETENTION_HOURS: partsOfHours({ default: 720 }),
   EVENT_LOG: eventLog({ default: 'postgres' }),
   KAFKA_BROKERS: brokerList({ default: '' }),
   KAFKA_TOPIC_PREFIX: topicPrefix({ default: 'stream-processing.' }),

@@ -295,7 +295,7 @@ export function topicConfig(options: Pick<KafkaOptions, 'replicationFactor' | 'r
 
 const OFFSET_OUT_OF_RANGE = 1;
 
-/** Whatever becomes of a request in the client: nobody here waits for ever. Longer than all its tries together take. */
+/** Whatever becomes of a request in the client: nobody here waits for ever. Longer than three tries take at brokers that keep silent; others answer, or refuse, sooner. */
 const ANSWER_MS_MAX = 20_000;
 
 function inTime<T>(answer: Promise<T>): Promise<T> {

@@ -8,6 +8,7 @@ import { LogMissing } from './log.ts';
 import { postgresLog } from './log-postgres.ts';
 import { readerRole } from './migrate.ts';
 import { Outbox } from './outbox.ts';
+import { tellPassed } from './retention.ts';
 import { connect, type Sql, schemaOf } from './sql.ts';
 
 describe('the log port on PostgreSQL, producer in this process', () => {
@@ -55,21 +56,38 @@ test('a service that has never started has a missing log, not an empty one', asy
   await expect(reader.end(0)).rejects.toBeInstanceOf(LogMissing);
 });
 
-test('the role of readers may read the log and its heads, and nothing else', async () => {
+test('the role of readers may read the log, its heads and its floors, and nothing else', async () => {
   const { url } = await createToy();
   const sql = connect(url, { max: 1, name: 'reader', schema: schemaOf(TOY), role: readerRole(TOY) });
   onTestFinished(() => sql.end());
   expect(await sql`select * from log`).toHaveLength(0);
   expect(await sql`select * from log_head`).toHaveLength(PARTITIONS);
+  expect(await sql`select * from log_floor`).toHaveLength(PARTITIONS);
   const forbidden = [
     'select * from counters',
     'select * from cursor',
     'select * from idempotency',
     'delete from log',
     'update log_head set position = 9',
+    'update log_floor set position = 9',
+    'select * from log_follower',
+    'delete from log_follower',
   ];
   for (const statement of forbidden)
     await expect(sql.unsafe(statement)).rejects.toMatchObject({ code: '42501' });
+});
+
+test('what a reader tells goes into the table, whatever tables of its own it makes', async () => {
+  const { url, sql } = await createToy();
+  const reader = connect(url, { max: 1, name: 'reader', schema: schemaOf(TOY), role: readerRole(TOY) });
+  onTestFinished(() => reader.end());
+  await reader.unsafe(
+    'create temp table log_follower (follower text, partition int, position bigint, told_at timestamptz, primary key (follower, partition))',
+  );
+  await tellPassed(reader, 'order-service', [{ partition: 1, position: 7 }]);
+  expect(await sql`select follower, partition, position::int from log_follower`).toEqual([
+    { follower: 'order-service', partition: 1, position: 7 },
+  ]);
 });
 
 test('two writers on one partition keep positions dense and ordered, rollbacks leave no gap', async () => {

@@ -200,7 +200,9 @@ export class Relay {
         return error;
       });
       if (events instanceof LogTruncated) {
+        // Nobody need wait for what cannot come: all that others can ever read up to there is in the topic.
         place = { position: events.oldest - 1, next, end };
+        this.#reached(partition, place.position);
         continue;
       }
       if (events.length === 0) {

@@ -126,6 +126,34 @@ test('a follower behind a log of which nothing is left hears it too, instead of 
   expect(await log.end(1)).toBe(2);
 });
 
+test('with 0 hours a service tells how far it is, and removes nothing', async () => {
+  const { url, sql, follower } = await givenLog(3);
+  await createCursors(sql, [TOY], PARTITIONS);
+  await sql`update cursor set position = 3 where source = ${TOY} and partition = 1`;
+  const retention = new Retention({
+    sql: connectFor(url),
+    logs: new Map([[TOY, follower('order-service')]]),
+    relayed: undefined,
+    hours: 0,
+    held: () => [1],
+    onRemoved: () => {},
+    logger: pino({ level: 'silent' }),
+    tickMs: 1,
+  });
+  onTestFinished(() => retention.close());
+  const toldAt = async () => {
+    const [row] = await sql<{ told_at: Date }[]>`
+      select told_at from log_follower where partition = 1 and position = 3`;
+    return row?.told_at.getTime() ?? 0;
+  };
+  // What is told comes first in a round: with the third the first two are over.
+  for (let round = 1, last = 0; round <= 3; round += 1) {
+    await until(`round ${round} begins`, async () => (await toldAt()) > last);
+    last = await toldAt();
+  }
+  expect(await positions(sql, 1)).toEqual([1, 2, 3]);
+});
+
 test('a service tells its cursors as they are durable, and removes where it works', async () => {
   const { url, sql, follower } = await givenLog(3);
   // The toy follows itself here: its cursor on its own log stands at 2, as far as the database knows.

@@ -43,5 +43,11 @@ export async function startInstallation(
     ServiceName,
     string
   >;
-  return { api: new Api(urls satisfies Urls), urls, stop: () => stopServices(services, context) };
+  let stopped: Promise<void> | undefined;
+  /** Once, however often it is asked for. */
+  const stop = () => {
+    stopped ??= stopServices(services, context);
+    return stopped;
+  };
+  return { api: new Api(urls satisfies Urls), urls, stop };
 }

@@ -19,15 +19,13 @@ export function deliver(log: LogReader, { clock, faults, random }: World): LogRe
         await log.wait(partition, after + 1, AbortSignal.timeout(GAP_MS));
         return log.read(partition, after + 1, max);
       }
-      let events = await log.read(partition, after, max);
-      if (faults.strikes('duplicate')) {
-        const before = Math.max(0, after - random.integer(1, 3));
-        events = await log.read(partition, before, max).catch((error) => {
-          // What was removed is not repeated.
-          if (error instanceof LogTruncated) return events;
-          throw error;
-        });
-      }
+      const again = faults.strikes('duplicate');
+      const from = again ? Math.max(0, after - random.integer(1, 3)) : after;
+      const events = await log.read(partition, from, max).catch((error) => {
+        // What was removed is not repeated.
+        if (again && error instanceof LogTruncated) return log.read(partition, after, max);
+        throw error;
+      });
       if (events.length > 1 && faults.strikes('reorder')) return shuffled(events, () => random.next());
       return events;
     },
