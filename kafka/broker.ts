@@ -89,7 +89,11 @@ export class Broker {
     const { classPath, config, loggingConfig, logFile } = this.#options;
     const system = [`-Dlog4j2.configurationFile=${loggingConfig}`, `-Dkafka.log.file=${logFile}`];
     const java = [...HEAP, ...system, '-cp', classPath, 'kafka.Kafka', config];
-    const keeper = spawn('sh', ['-c', KEEPER, 'sh', ...java], { stdio: ['pipe', 'pipe', 'ignore'] });
+    const keeper = spawn('sh', ['-c', KEEPER, 'sh', ...java], {
+      stdio: ['pipe', 'pipe', 'ignore'],
+      // In a group of its own: Ctrl-C in a terminal goes to all of ours, and would end the keeper before it ends Java.
+      detached: true,
+    });
     keeper.stdin.on('error', () => {});
     this.#keeper = keeper;
     for await (const line of createInterface({ input: keeper.stdout })) {
@@ -124,7 +128,7 @@ export class Broker {
     const keeper = this.#keeper;
     this.#keeper = undefined;
     this.#pid = undefined;
-    if (!keeper || keeper.exitCode !== null) return;
+    if (!keeper || keeper.exitCode !== null || keeper.signalCode !== null) return;
     const ended = once(keeper, 'exit');
     keeper.stdin!.end(`${signal}\n`);
     await ended;

@@ -1,4 +1,4 @@
-import { spawn } from 'node:child_process';
+import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import path from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
@@ -39,10 +39,15 @@ test('a broker that lost its data gets them back from the others', async () => {
     expect((await kept.offsetsOf(topic, partition)).next).toBeGreaterThan(0);
 });
 
-test('npm run kafka: tells its brokers, and none of them outlives it, even when it is killed', async () => {
+test.each([
+  ['it is killed', (child: ChildProcess) => child.kill('SIGKILL')],
+  // As by a terminal: whatever the process started, in its group, gets the signal too.
+  ['Ctrl-C is pressed', (child: ChildProcess) => process.kill(-child.pid!, 'SIGINT')],
+])('npm run kafka: tells its brokers, and none of them outlives it, when %s', async (_when, end) => {
   const program = path.join(import.meta.dirname, 'main.ts');
   const child = spawn(process.execPath, [program, '--brokers', '1'], {
     stdio: ['ignore', 'pipe', 'inherit'],
+    detached: true,
   });
   onTestFinished(() => void child.kill('SIGKILL'));
   let output = '';
@@ -53,7 +58,8 @@ test('npm run kafka: tells its brokers, and none of them outlives it, even when 
   const pids = [...output.matchAll(/process (\d+)/g)].map(([, pid]) => Number(pid));
   expect(pids).toHaveLength(1);
   expect(pids.every(runs)).toBe(true);
-  child.kill('SIGKILL');
-  await once(child, 'exit');
+  const ended = once(child, 'exit', { signal: AbortSignal.timeout(60_000) });
+  end(child);
+  await ended;
   await until('its brokers have ended', () => !pids.some(runs));
 });
