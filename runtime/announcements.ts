@@ -53,7 +53,7 @@ export class Bus {
 
   /** Is there another process that would hear a notification? Yes, too, when it is not known. */
   isHeardElsewhere(service: ServiceName): boolean {
-    return this.#listenerOf.get(service)?.others ?? true;
+    return this.#listenerOf.get(service)?.hasOthers(service) ?? true;
   }
 
   /** What this process appended last to the log of `service`. */

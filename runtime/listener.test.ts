@@ -32,19 +32,22 @@ test('hears its channels on one connection, and again after that was lost', asyn
   expect(heard.filter((line) => line.startsWith('other'))).toEqual([]);
 });
 
-test('knows whether anybody else listens, at once of one that comes', async () => {
+test('knows of each channel whether anybody else listens, at once of one that comes', async () => {
   const url = await createDatabase();
-  const open = (id: string) => {
+  const open = (id: string, ...channels: string[]) => {
     const listener = new Listener(url, { name: id, id, onNotify: () => {} });
     onTestFinished(() => listener.close());
-    listener.listen('order-service');
+    for (const channel of channels) listener.listen(channel);
     return listener;
   };
-  const first = open('first');
-  expect(first.others).toBe(true);
-  await until('the first one sees that it is alone', () => !first.others);
-  const second = open('second');
-  await until('the first one hears of the second', () => first.others);
+  const first = open('first', 'order-service', 'user-service');
+  const orders = () => first.hasOthers('order-service');
+  const users = () => first.hasOthers('user-service');
+  expect([orders(), users()]).toEqual([true, true]);
+  await until('the first one sees that it is alone', () => !orders() && !users());
+  const second = open('second', 'order-service');
+  await until('the first one hears of the second', orders);
+  expect(users()).toBe(false);
   await second.close();
-  await until('the first one is alone again', () => !first.others);
+  await until('the first one is alone again', () => !orders());
 });

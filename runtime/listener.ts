@@ -12,7 +12,7 @@ export interface ListenerOptions {
 
 const RETRY_MS = 500;
 const COUNT_MS = 1000;
-// Advisory lock that every listening connection shares, so that listeners can be counted by anybody.
+// Advisory locks, one for each channel, that its listening connections share, so that listeners can be counted by anybody.
 const LOCK_CLASS = 0x5350_ffff;
 
 /**
@@ -28,7 +28,8 @@ export class Listener {
   #client: pg.Client | undefined;
   #connecting: Promise<void> | undefined;
   readonly #counting: Promise<void>;
-  #others = true;
+  /** Channels that nobody else listens to. */
+  #alone = new Set<string>();
 
   constructor(url: string, options: ListenerOptions) {
     this.#url = url;
@@ -36,9 +37,9 @@ export class Listener {
     this.#counting = repeat(COUNT_MS, this.#closing.signal, () => this.#count());
   }
 
-  /** Does anybody else listen to this database? True while it is not known. */
-  get others(): boolean {
-    return this.#others;
+  /** Does anybody else listen to this channel? True while it is not known. */
+  hasOthers(channel: string): boolean {
+    return !this.#alone.has(channel);
   }
 
   /** Begins to listen; does not wait for it, since a listener that comes late harms nobody. */
@@ -69,14 +70,13 @@ export class Listener {
       } as pg.ClientConfig);
       client.on('notification', ({ channel, payload = '' }) => {
         // Whoever begins to listen says so.
-        if (!payload.startsWith(this.#options.id)) this.#others = true;
+        if (!payload.startsWith(this.#options.id)) this.#alone.delete(channel);
         this.#options.onNotify(channel, payload);
       });
       client.on('error', () => {});
       client.on('end', () => this.#lost(client));
       try {
         await client.connect();
-        await client.query(`select pg_advisory_lock_shared(${LOCK_CLASS}, 0)`);
         this.#client = client;
         await Promise.all([...this.#channels].map((channel) => this.#listenTo(client, channel)));
       } catch {
@@ -91,13 +91,14 @@ export class Listener {
   #lost(client: pg.Client): void {
     if (this.#client !== client) return;
     this.#client = undefined;
-    this.#others = true;
+    this.#alone.clear();
     if (!this.#closing.signal.aborted) this.#connect();
   }
 
   /** A failure here ends the connection, and with the next one every channel is listened to again. */
   async #listenTo(client: pg.Client, channel: string): Promise<void> {
     try {
+      await client.query(`select pg_advisory_lock_shared(${LOCK_CLASS}, hashtext($1))`, [channel]);
       await client.query(`listen ${pg.escapeIdentifier(channel)}`);
       await client.query('select pg_notify($1, $2)', [channel, this.#options.id]);
     } catch {
@@ -106,12 +107,16 @@ export class Listener {
   }
 
   async #count(): Promise<void> {
-    if (!this.#client) return;
-    const { rows } = await this.#client.query<{ listeners: number }>(
-      `select count(*)::int as listeners from pg_locks
-      where locktype = 'advisory' and classid = ${LOCK_CLASS}::oid and objid = 0
-        and database = (select oid from pg_database where datname = current_database())`,
+    const client = this.#client;
+    if (!client) return;
+    const { rows } = await client.query<{ channel: string }>(
+      `select channel from unnest($1::text[]) as channel join pg_locks on objid = hashtext(channel)::oid
+      where locktype = 'advisory' and classid = ${LOCK_CLASS}::oid
+        and database = (select oid from pg_database where datname = current_database())
+      group by channel having bool_and(pid = pg_backend_pid())`,
+      [[...this.#channels]],
     );
-    this.#others = rows[0]!.listeners > 1;
+    // Lost meanwhile: whoever came since then is not counted.
+    if (this.#client === client) this.#alone = new Set(rows.map(({ channel }) => channel));
   }
 }
