@@ -4,6 +4,7 @@
  */
 import { writeFile } from 'node:fs/promises';
 import path from 'node:path';
+import type { Options as OpenLoop, Report } from './open-loop.ts';
 import { ROOT } from './program.ts';
 import type { Users } from './seed.ts';
 import { findInPath, run } from './tools.ts';
@@ -96,6 +97,26 @@ function done(summary, latency)
     latency:percentile(50) / 1e3, latency:percentile(99) / 1e3, latency:percentile(99.9) / 1e3))
 end
 `;
+}
+
+/** Orders at a fixed rate whatever the replies do (open-loop.ts), from a process of its own. */
+export async function offerOrders(
+  options: Pick<OpenLoop, 'rate' | 'seconds'> &
+    Partial<Pick<OpenLoop, 'warmup' | 'connections'>> &
+    Pick<LoadOptions, 'url' | 'users' | 'signal'>,
+): Promise<Report> {
+  const { url, users, signal, ...rest } = options;
+  const given = {
+    url: `${url}/orders`,
+    users: users.last - users.first + 1,
+    'first-user': users.first,
+    price: PRICE,
+    ...rest,
+  };
+  const args = Object.entries(given).map(([name, value]) => `--${name}=${value}`);
+  return JSON.parse(
+    await run(process.execPath, [path.join(ROOT, 'bench', 'open-loop.ts'), ...args], { signal }),
+  );
 }
 
 /** The last line that is JSON; wrk prints its own report around it. */

@@ -1,16 +1,12 @@
-import path from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { markOf } from '../check.ts';
 import type { Site } from '../context.ts';
-import { PRICE } from '../load.ts';
-import type { Report } from '../open-loop.ts';
+import { offerOrders, PRICE } from '../load.ts';
 import { checkOrders, measureOrders, ordersRow } from '../orders.ts';
 import { memoryOf } from '../proc.ts';
-import { ROOT } from '../program.ts';
 import type { Row } from '../report.ts';
 import { sampleEvery } from '../sampler.ts';
 import { percentile } from '../statistics.ts';
-import { run } from '../tools.ts';
 import type { Case } from './case.ts';
 
 const CONNECTIONS = 256;
@@ -51,7 +47,15 @@ export const overload: Case = {
     const rate = Math.round((TIMES * closed.accepted) / closed.seconds);
     const memory = sampleEvery(MEMORY_MS, () => memoryOf(site.product.pid));
     const began = performance.now();
-    const running = openLoop(site, { rate, load, signal });
+    const running = offerOrders({
+      url: site.product.urls['order-service'],
+      users: site.users,
+      rate,
+      seconds: load.counted,
+      warmup: load.warmUp,
+      connections: load.connections,
+      signal,
+    });
     const [report, recovery] = await Promise.all([
       running,
       delay(loaded * 1000, undefined, { signal }).then(() => recover(site, normal * NORMAL, signal)),
@@ -101,26 +105,6 @@ export const overload: Case = {
     return rows;
   },
 };
-
-async function openLoop(
-  { product, users }: Site,
-  { rate, load, signal }: { rate: number; load: typeof FULL; signal: AbortSignal },
-): Promise<Report> {
-  const options = {
-    url: `${product.urls['order-service']}/orders`,
-    rate,
-    seconds: load.counted,
-    users: users.last - users.first + 1,
-    'first-user': users.first,
-    price: PRICE,
-    connections: load.connections,
-    warmup: load.warmUp,
-  };
-  const args = Object.entries(options).map(([name, value]) => `--${name}=${value}`);
-  return JSON.parse(
-    await run(process.execPath, [path.join(ROOT, 'bench', 'open-loop.ts'), ...args], { signal }),
-  );
-}
 
 /** Orders one after the other. A refused one is as slow as can be. */
 async function probe({ product, users }: Site, count: number, signal: AbortSignal) {

@@ -37,7 +37,7 @@ export interface Branch {
   count: number;
 }
 
-/** To be called before what is to be counted is loaded. Resolves to how to ask for the counts. */
+/** To be called before what is to be counted is loaded. Resolves to how to ask for the counts, which ends the counting. */
 export async function countBranches(): Promise<() => Promise<ScriptCounts[]>> {
   const session = new Session();
   session.connect();
@@ -46,6 +46,9 @@ export async function countBranches(): Promise<() => Promise<ScriptCounts[]>> {
   const urls = new Set(COUNTED.map((file) => pathToFileURL(path.join(ROOT, file)).href));
   return async () => {
     const { result } = await session.post('Profiler.takePreciseCoverage');
+    // Counted code runs a fifth slower.
+    await session.post('Profiler.stopPreciseCoverage');
+    session.disconnect();
     return result.filter(({ url }) => urls.has(url));
   };
 }

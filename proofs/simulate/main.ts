@@ -16,7 +16,7 @@ const USAGE = `npm run simulate -- [--seeds N] [--seed S] [--workers W] [--branc
   --branches   prints every branch of the services' code with how often it was taken, not only how many were
   --trace      prints what happened, of a single seed
 `;
-/** So many seeds at least show every fault and take every branch; fewer need not. */
+/** So many seeds at least show every fault and take every branch; fewer need not, and of more only so many are counted. */
 const COVERING = 1000;
 const FAILURES_MAX = 5;
 const TELL_MS = 10_000;
@@ -63,7 +63,8 @@ async function simulate(
   let failed = 0;
   let told = began;
   const threads = Array.from({ length: workers }, (_, i) => {
-    const job: Job = { first: first + i, step: workers, end: first + seeds, trace };
+    const counted = Math.ceil(COVERING / workers);
+    const job: Job = { first: first + i, step: workers, end: first + seeds, counted, trace };
     const worker = new Worker(new URL('./worker.ts', import.meta.url), { workerData: job });
     worker.on('message', (message: Message | Branches) => {
       if ('branches' in message) {

@@ -7,6 +7,8 @@ export interface Job {
   step: number;
   /** Not included. */
   end: number;
+  /** In how many of its seeds this worker counts branches, from the first one on. */
+  counted: number;
   trace: boolean;
 }
 
@@ -18,23 +20,27 @@ export interface Message {
   trace?: string[];
 }
 
-/** The last one of a worker. */
+/** Once from each worker. */
 export interface Branches {
   branches: ScriptCounts[];
 }
 
 const takeBranches = await countBranches();
 const { createDatabase, FULL, play } = await import('./world.ts');
-const { first, step, end, trace } = workerData as Job;
+const { first, step, end, counted, trace } = workerData as Job;
 const database = await createDatabase();
+const tellBranches = async () =>
+  parentPort!.postMessage({ branches: await takeBranches() } satisfies Branches);
+const uncounted = first + counted * step;
 for (let seed = first; seed < end; seed += step) {
+  if (seed === uncounted) await tellBranches();
   const outcome = await play(database, seed);
   const message: Message = { seed, hash: outcome.hash, counts: outcome.counts };
   if (outcome.violations.length > 0) message.failure = describe(seed, await shortest(seed, outcome));
   if (trace) message.trace = outcome.trace;
   parentPort!.postMessage(message);
 }
-parentPort!.postMessage({ branches: await takeBranches() } satisfies Branches);
+if (uncounted >= end) await tellBranches();
 
 /** The same seed with as little asked for as still fails. */
 async function shortest(seed: number, outcome: Outcome): Promise<Outcome> {
