@@ -10,6 +10,7 @@ export const ROOT = path.join(import.meta.dirname, '..');
 const READY_MS_MAX = 120_000;
 const STOP_MS_MAX = 60_000;
 const COMPLAINTS_MAX = 2000;
+const SAID_MAX = 16_000;
 
 export interface Program {
   pid: number;
@@ -17,6 +18,8 @@ export interface Program {
   lines: string[];
   /** Milliseconds from its start to that line. */
   ready_ms: number;
+  /** The end of what it printed since. */
+  said(): string;
   /** Resolves when the process has ended, in whatever way. */
   ended: Promise<unknown>;
   stop(): Promise<void>;
@@ -64,9 +67,12 @@ export async function startProgram({ file, env, ready, folder, signal }: Program
       lines.push(line);
       if (!ready.test(line)) continue;
       const ready_ms = performance.now() - began;
-      // Nobody reads further, yet a full pipe must not hold the program up.
-      child.stdout!.resume();
-      return { pid: child.pid!, lines, ready_ms, ended, stop };
+      let said = '';
+      // Also since a full pipe would hold the program up.
+      child.stdout!.setEncoding('utf8').on('data', (text: string) => {
+        said = (said + text).slice(-SAID_MAX);
+      });
+      return { pid: child.pid!, lines, ready_ms, said: () => said, ended, stop };
     }
     signal.throwIfAborted();
     const complaints = (await readFile(errors, 'utf8')).trim().slice(-COMPLAINTS_MAX);

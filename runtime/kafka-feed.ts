@@ -37,6 +37,8 @@ export class KafkaFeed {
   readonly #polls = new Map<number, Promise<void>>();
   readonly #onTrouble: (error: unknown) => void;
   readonly #closing = new AbortController();
+  /** How many were ever added: more than before a look at the brokers means that one may be missing there. */
+  #added = 0;
   #assigning: Promise<void> | undefined;
 
   constructor(kafka: Kafka, clientId: string, onTrouble: (error: unknown) => void) {
@@ -47,6 +49,7 @@ export class KafkaFeed {
 
   add(subscription: Subscription): void {
     this.#subscriptions.set(subscription, undefined);
+    this.#added += 1;
     this.#assign();
   }
 
@@ -64,40 +67,43 @@ export class KafkaFeed {
 
   /** Sees to it that each broker which leads a followed partition is polled. */
   #assign(): void {
-    this.#assigning ??= this.#assignAll().finally(() => {
-      this.#assigning = undefined;
-    });
+    this.#assigning ??= this.#assignAll();
   }
 
   async #assignAll(): Promise<void> {
     for (let ms = RETRY_MS_MIN; !this.#closing.signal.aborted; ms = Math.min(2 * ms, RETRY_MS_MAX)) {
       try {
         // Again while somebody is added meanwhile.
-        for (let known = -1; known !== this.#subscriptions.size; ) {
-          known = this.#subscriptions.size;
-          for (const leader of (await this.#byLeader()).keys()) this.#poll(leader);
+        for (let known = -1; known !== this.#added; ) {
+          known = this.#added;
+          this.#pollAll(await this.#byLeader());
         }
-        return;
+        break;
       } catch (error) {
         this.#onTrouble(error);
         this.#forget();
         await this.#pause(ms);
       }
     }
+    // In the same breath as the last look: who is added next must find that nobody looks any more.
+    this.#assigning = undefined;
   }
 
-  #poll(leader: number): void {
-    if (this.#polls.has(leader)) return;
-    const poll = this.#pollUntilIdle(leader).finally(() => this.#polls.delete(leader));
-    this.#polls.set(leader, poll);
+  #pollAll(byLeader: Map<number, Followed[]>): void {
+    for (const leader of byLeader.keys())
+      if (!this.#polls.has(leader)) this.#polls.set(leader, this.#pollUntilIdle(leader));
   }
 
   async #pollUntilIdle(leader: number): Promise<void> {
     for (let ms = RETRY_MS_MIN; !this.#closing.signal.aborted; ) {
       try {
-        const mine = (await this.#byLeader()).get(leader);
-        if (!mine) return;
-        await this.#fetch(leader, mine);
+        const known = this.#added;
+        const byLeader = await this.#byLeader();
+        // A partition may have another leader by now without any fetch having failed for that.
+        this.#pollAll(byLeader);
+        const mine = byLeader.get(leader);
+        if (mine) await this.#fetch(leader, mine);
+        else if (known === this.#added) break;
         ms = RETRY_MS_MIN;
       } catch (error) {
         if (this.#closing.signal.aborted) return;
@@ -109,6 +115,8 @@ export class KafkaFeed {
         this.#assign();
       }
     }
+    // In the same breath as the last look, likewise.
+    this.#polls.delete(leader);
   }
 
   async #byLeader(): Promise<Map<number, Followed[]>> {

@@ -7,6 +7,11 @@ import type { Random } from '../random.ts';
 /** `apart`: two processes of each service. `together`: one process with all four, as `npm start` runs them. */
 export type Layout = 'apart' | 'together';
 
+const DESCRIBE_MS_MAX = 5000;
+/** Lines of `/metrics` that say something other than nothing. */
+const STANDING =
+  /^(?:leases_held|pipeline_queue_commands|processor_stopped|processor_lag_events|relay_lag_events)\b.* (?!0$).*$/gm;
+
 const INSTANCES: Record<Layout, number> = { apart: 2, together: 1 };
 
 export interface InstancesOptions {
@@ -66,6 +71,19 @@ export class Instance {
   async send(signal: 'SIGKILL' | 'SIGTERM' | 'SIGSTOP' | 'SIGCONT'): Promise<void> {
     process.kill(this.pid, signal);
     if (signal === 'SIGKILL' || signal === 'SIGTERM') await this.#program!.ended;
+  }
+
+  /** What it said last, and where it stands, for whoever has to find out why it does not go on. */
+  async describe(): Promise<string> {
+    const told = await Promise.all(
+      Object.entries(this.urls).map(async ([service, url]) => {
+        const text = await fetch(`${url}/metrics`, { signal: AbortSignal.timeout(DESCRIBE_MS_MAX) })
+          .then((response) => response.text())
+          .catch((error: Error) => error.message);
+        return [service, ...(text.match(STANDING) ?? [text])].join('\n');
+      }),
+    );
+    return [`${this.name}, process ${this.#program?.pid}`, this.#program?.said() ?? '', ...told].join('\n');
   }
 
   async stop(): Promise<void> {

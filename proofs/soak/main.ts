@@ -130,8 +130,9 @@ async function harass(
     const fault = draw(targets.random, faults);
     watch.begin();
     await commit(fault, targets, () => watch.harmed());
-    const ms = await watch.recovered(signal).catch((error) => {
+    const ms = await watch.recovered(signal).catch(async (error) => {
       progress(FAULTS[fault]);
+      if (!signal.aborted) for (const instance of targets.instances.all) progress(await instance.describe());
       throw error;
     });
     done.set(fault, (done.get(fault) ?? 0) + 1);

@@ -1,0 +1,48 @@
+import { expect, onTestFinished, test } from 'vitest';
+import { until } from '../test/until.ts';
+import type { Kafka } from './kafka.ts';
+import { KafkaFeed, type Subscription } from './kafka-feed.ts';
+
+/** A cluster as far as the feed asks it: topics whose partitions have leaders, and fetches that find nothing new. */
+function cluster(topics: Record<string, number[]>) {
+  /** How often each broker was fetched from, by `topic partition`. */
+  const fetched: Record<number, Set<string>> = {};
+  const consumer = {
+    async fetch({ node, topics }: { node: number; topics: { topicId: string; partitions: object[] }[] }) {
+      const names = topics.flatMap(({ topicId, partitions }) =>
+        partitions.map((each) => `${topicId} ${(each as { partition: number }).partition}`),
+      );
+      fetched[node] = new Set(names);
+      await new Promise(setImmediate);
+      return { responses: [] };
+    },
+    clearMetadata() {},
+    async close() {},
+  };
+  const kafka = {
+    consumer: () => consumer,
+    async leadersOf(topic: string) {
+      return { id: topic, leaders: topics[topic]! };
+    },
+    forgetLeaders() {},
+  };
+  const feed = new KafkaFeed(kafka as unknown as Kafka, 'test', (error) => {
+    throw error;
+  });
+  onTestFinished(() => feed.close());
+  return { topics, feed, fetches: (node: number) => [...(fetched[node] ?? [])].sort() };
+}
+
+function subscription(topic: string, partition: number): Subscription {
+  return { topic, partition, next: 0, isFull: () => false, deliver() {}, lost() {} };
+}
+
+test('a partition is followed to a new leader also where no fetch fails for it', async () => {
+  const { topics, feed, fetches } = cluster({ orders: [1, 1] });
+  feed.add(subscription('orders', 0));
+  feed.add(subscription('orders', 1));
+  await until('both are fetched', () => fetches(1).length === 2);
+  topics.orders = [1, 2];
+  await until('one is fetched from its new leader', () => fetches(2).join() === 'orders 1');
+  expect(fetches(1)).toEqual(['orders 0']);
+});
