@@ -7,6 +7,8 @@ import { KafkaFeed, type Subscription } from './kafka-feed.ts';
 function cluster(topics: Record<string, number[]>) {
   /** How often each broker was fetched from, by `topic partition`. */
   const fetched: Record<number, Set<string>> = {};
+  /** Nobody is told leaders before it resolves. */
+  let held: Promise<void> | undefined;
   const consumer = {
     async fetch({ node, topics }: { node: number; topics: { topicId: string; partitions: object[] }[] }) {
       const names = topics.flatMap(({ topicId, partitions }) =>
@@ -22,6 +24,7 @@ function cluster(topics: Record<string, number[]>) {
   const kafka = {
     consumer: () => consumer,
     async leadersOf(topic: string) {
+      await held;
       return { id: topic, leaders: topics[topic]! };
     },
     forgetLeaders() {},
@@ -30,7 +33,13 @@ function cluster(topics: Record<string, number[]>) {
     throw error;
   });
   onTestFinished(() => feed.close());
-  return { topics, feed, fetches: (node: number) => [...(fetched[node] ?? [])].sort() };
+  const fetches = (node: number) => [...(fetched[node] ?? [])].sort();
+  const hold = () => {
+    const { promise, resolve } = Promise.withResolvers<void>();
+    held = promise;
+    return resolve;
+  };
+  return { topics, feed, fetches, hold };
 }
 
 function subscription(topic: string, partition: number): Subscription {
@@ -45,4 +54,16 @@ test('a partition is followed to a new leader also where no fetch fails for it',
   topics.orders = [1, 2];
   await until('one is fetched from its new leader', () => fetches(2).join() === 'orders 1');
   expect(fetches(1)).toEqual(['orders 0']);
+});
+
+test('what is added in place of another, while leaders are asked for, is fetched too', async () => {
+  const { feed, fetches, hold } = cluster({ orders: [1], users: [2] });
+  const answer = hold();
+  const first = subscription('orders', 0);
+  feed.add(first);
+  feed.remove(first);
+  feed.add(subscription('users', 0));
+  answer();
+  await until('it is fetched from its leader', () => fetches(2).join() === 'users 0');
+  expect(fetches(1)).toEqual([]);
 });

@@ -86,8 +86,8 @@ function eventOf(record: ReadRecord, position: number | undefined, partition: nu
 }
 
 /**
- * The names of headers are compared as bytes, and only what is needed becomes text: a map of all ten was most of what
- * reading a record cost, 8 µs instead of 2.
+ * The names of headers are compared as bytes, and only what is needed becomes text: with a map of all headers reading a record
+ * took 8 µs, now 4.
  */
 const BYTES = {
   position: Buffer.from(POSITION),
@@ -100,15 +100,8 @@ const BYTES = {
 
 /** The last one of this name. */
 function headerOf({ headers }: ReadRecord, name: Buffer): string | undefined {
-  const found = headers.findLast(([key]) => key && isSame(key, name));
+  const found = headers.findLast(([key]) => key?.equals(name));
   return found?.[1]?.toString();
-}
-
-/** Quicker than Buffer's own, which is made for long ones. */
-function isSame(a: Buffer, b: Buffer): boolean {
-  if (a.length !== b.length) return false;
-  for (let i = 0; i < a.length; i += 1) if (a[i] !== b[i]) return false;
-  return true;
 }
 
 function numberOf(text: string | undefined): number | undefined {

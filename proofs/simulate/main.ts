@@ -13,10 +13,10 @@ const USAGE = `npm run simulate -- [--seeds N] [--seed S] [--workers W] [--branc
   --seeds N    how many (1000), from S on
   --seed S     the first one (1)
   --workers W  threads (as many as cores)
-  --branches   prints every branch of the services' code with how often it was taken, not only how many were
+  --branches   prints every branch of the services' code with how often the first 1000 seeds took it, not only how many were taken
   --trace      prints what happened, of a single seed
 `;
-/** So many seeds at least show every fault and take every branch; fewer need not, and of more only so many are counted. */
+/** So many seeds at least show every fault and take every branch; fewer need not, and of more these alone have their branches counted. */
 const COVERING = 1000;
 const FAILURES_MAX = 5;
 const TELL_MS = 10_000;

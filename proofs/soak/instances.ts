@@ -77,10 +77,10 @@ export class Instance {
   async describe(): Promise<string> {
     const told = await Promise.all(
       Object.entries(this.urls).map(async ([service, url]) => {
-        const text = await fetch(`${url}/metrics`, { signal: AbortSignal.timeout(DESCRIBE_MS_MAX) })
-          .then((response) => response.text())
-          .catch((error: Error) => error.message);
-        return [service, ...(text.match(STANDING) ?? [text])].join('\n');
+        const lines = await fetch(`${url}/metrics`, { signal: AbortSignal.timeout(DESCRIBE_MS_MAX) })
+          .then(async (response) => (await response.text()).match(STANDING) ?? ['nothing waits'])
+          .catch((error: Error) => [error.message]);
+        return [service, ...lines].join('\n');
       }),
     );
     return [`${this.name}, process ${this.#program?.pid}`, this.#program?.said() ?? '', ...told].join('\n');

@@ -1,0 +1,194 @@
+/** An installation in processes of their own for `--case scale`: started warm, loaded, checked, and what CPU that took. */
+import { readFile } from 'node:fs/promises';
+import path from 'node:path';
+import { connect } from '@stream-processing/runtime/sql.ts';
+import { type Apart, startApart } from './apart.ts';
+import { markOf } from './check.ts';
+import type { Context } from './context.ts';
+import { type Load, offerOrders, placeOrders } from './load.ts';
+import type { Report } from './open-loop.ts';
+import { checkOrders, ordersRow } from './orders.ts';
+import { cpuOf, cpuOfFamily } from './proc.ts';
+import type { Row } from './report.ts';
+import { seed, type Users } from './seed.ts';
+
+export type Log = 'postgres' | 'kafka';
+
+export const LOGS = ['postgres', 'kafka'] as const;
+export const TITLE: Record<Log, string> = { postgres: 'by PostgreSQL', kafka: 'by Kafka' };
+const USERS = 1000;
+const WARM_SECONDS = 15;
+/** Once in a run: brokers take about a minute under load until their code is compiled. */
+const BROKERS_WARM_SECONDS = 75;
+const WARM_CONNECTIONS = 1024;
+const OFFERED_SECONDS = 10;
+const warmBrokers = new WeakSet<object>();
+
+export interface ScaleSite {
+  log: Log;
+  apart: Apart;
+  users: Users;
+  databaseUrl: string;
+}
+
+/** An installation of its own, warm; gone after the work. */
+export async function withApart(
+  context: Context,
+  log: Log,
+  instances: number,
+  work: (site: ScaleSite) => Promise<void>,
+): Promise<void> {
+  const { createDatabase, dropDatabase, folder, signal, kafka, progress } = context;
+  const name = `scale_${log}_${instances}`;
+  const databaseUrl = await createDatabase(name);
+  const cluster = log === 'kafka' ? await kafka() : undefined;
+  const more: NodeJS.ProcessEnv =
+    cluster !== undefined
+      ? {
+          EVENT_LOG: 'kafka',
+          KAFKA_BROKERS: cluster.brokers.join(','),
+          KAFKA_TOPIC_PREFIX: `${name}-${Date.now()}.`,
+        }
+      : { EVENT_LOG: 'postgres' };
+  try {
+    progress(`  ${instances} × 4 processes start, events ${TITLE[log]}`);
+    const apart = await startApart({ databaseUrl, instances, folder, signal, more });
+    try {
+      const users = await seed(apart.urls, USERS, signal);
+      const site = { log, apart, users, databaseUrl };
+      const seconds = cluster && !warmBrokers.has(cluster) ? BROKERS_WARM_SECONDS : WARM_SECONDS;
+      if (cluster) warmBrokers.add(cluster);
+      await measure(context, site, { connections: WARM_CONNECTIONS, seconds, round: 0 });
+      await work(site);
+    } finally {
+      await apart.stop();
+    }
+  } finally {
+    await dropDatabase(name);
+  }
+}
+
+export interface Measured {
+  /** Without a name yet. */
+  row: Row;
+  accepted: number;
+  /** Spent meanwhile, in seconds. */
+  cpu: Cpu;
+}
+
+/** So many orders a second, spread over the instances. */
+export function offer(context: Context, site: ScaleSite, rate: number): Promise<Measured> {
+  const urls = site.apart.all['order-service'];
+  const each = {
+    users: site.users,
+    rate: rate / urls.length,
+    seconds: OFFERED_SECONDS,
+    signal: context.signal,
+  };
+  return measured(context, site, async () => {
+    const reports = await Promise.all(urls.map((url) => offerOrders({ ...each, url })));
+    const sum = (of: (report: Report) => number) => reports.reduce((total, report) => total + of(report), 0);
+    const most = (of: (report: Report) => number) => Math.max(...reports.map(of));
+    const errors = sum((report) => report.errors + report.refused);
+    const row: Row = {
+      name: '',
+      value: sum((report) => report.accepted_rate),
+      unit: 'orders/s',
+      p50_ms: most((report) => report.accepted_p50_ms),
+      p99_ms: most((report) => report.accepted_p99_ms),
+      errors,
+    };
+    return { row, accepted: sum((report) => report.accepted), unknown: errors };
+  });
+}
+
+/** So many callers, each with its next order when the one before is answered. */
+export function measure(
+  context: Context,
+  site: ScaleSite,
+  {
+    connections,
+    round,
+    seconds = context.size.seconds,
+  }: { connections: number; round: number; seconds?: number },
+): Promise<Measured> {
+  return measured(context, site, async () => {
+    const result = await load(context, site, { connections, seconds, round });
+    const { accepted, errors } = result;
+    return { row: ordersRow('', result), accepted, unknown: errors + connections };
+  });
+}
+
+/** Places orders, and checks that debits, orders and letters agree afterwards. */
+async function measured(
+  context: Context,
+  site: ScaleSite,
+  place: () => Promise<Omit<Measured, 'cpu'> & { unknown: number }>,
+): Promise<Measured> {
+  const sql = connect(site.databaseUrl, { max: 2, name: 'bench', schema: 'public' });
+  try {
+    const mark = await markOf(sql);
+    const before = await readCpu(context, site);
+    const placed = await place();
+    const after = await readCpu(context, site);
+    const checked = { product: { urls: site.apart.urls }, users: site.users, sql };
+    await checkOrders(checked, mark, placed, context.signal);
+    const spent = (part: keyof Cpu) => after[part] - before[part];
+    return { ...placed, cpu: { node: spent('node'), postgres: spent('postgres'), kafka: spent('kafka') } };
+  } finally {
+    await sql.end();
+  }
+}
+
+/** The connections are spread over the instances of the order service, each by a generator of its own. */
+async function load(
+  { folder, signal }: Context,
+  { apart, users }: ScaleSite,
+  { connections, seconds, round }: { connections: number; seconds: number; round: number },
+): Promise<Load> {
+  const urls = apart.all['order-service'].slice(0, connections);
+  const loads = await Promise.all(
+    urls.map((url, i) =>
+      placeOrders({
+        url,
+        users,
+        connections: Math.round(connections / urls.length),
+        seconds,
+        seed: round * 10 + i,
+        folder,
+        signal,
+      }),
+    ),
+  );
+  const sum = (of: (each: Load) => number) => loads.reduce((total, each) => total + of(each), 0);
+  const mean = (of: (each: Load) => number) => sum(of) / loads.length;
+  const most = (of: (each: Load) => number) => Math.max(...loads.map(of));
+  return {
+    accepted: sum((each) => each.accepted),
+    errors: sum((each) => each.errors),
+    seconds: mean((each) => each.seconds),
+    mean_ms: mean((each) => each.mean_ms),
+    p50_ms: mean((each) => each.p50_ms),
+    p99_ms: most((each) => each.p99_ms),
+    p999_ms: most((each) => each.p999_ms),
+  };
+}
+
+export interface Cpu {
+  node: number;
+  postgres: number;
+  kafka: number;
+}
+
+/** Seconds so far; none on systems that do not tell. */
+async function readCpu({ cluster, kafka }: Context, { apart, log }: ScaleSite): Promise<Cpu> {
+  const postmaster = Number((await readFile(path.join(cluster, 'postmaster.pid'), 'utf8')).split('\n')[0]);
+  const brokers = log === 'kafka' ? (await kafka()).nodes.flatMap((node) => node.pid ?? []) : [];
+  const sum = async (pids: number[]) =>
+    (await Promise.all(pids.map(cpuOf))).reduce<number>((total, cpu) => total + (cpu ?? Number.NaN), 0);
+  return {
+    node: await sum(apart.pids),
+    postgres: (await cpuOfFamily(postmaster)) ?? Number.NaN,
+    kafka: await sum(brokers),
+  };
+}
