@@ -39,7 +39,8 @@ export const scaleLogs: Case = {
 
 /**
  * What an order costs with 1, 2 and 4 instances of each service: when all are offered the same, and when as many callers as ever
- * ask as fast as they are answered. There batches shrink, since more transactions share the same callers.
+ * ask as fast as they are answered. There batches shrink, since more transactions share the same callers. Where the cores are
+ * full, cost is what they have for each order, whoever takes it.
  */
 export const scaleInstances: Case = {
   name: 'scale-instances',
