@@ -1,15 +1,15 @@
 /**
  * Wake-ups: after a commit a service announces how far its log and its cursors reach now. Consumers in the same
- * process hear it at once, and find the events themselves in the log's tail; other processes, if there are any, by one
- * coalesced NOTIFY on the service's own database, sent from a side connection after the commit (inside the transaction
- * it would serialize all commits of the server). An announcement may be lost; whoever waits also looks by itself from
- * time to time.
+ * process hear it at once, and find the events themselves in the log's tail; other processes, by one coalesced NOTIFY on the
+ * service's own database, sent from a side connection after the commit (inside the transaction it would serialize all
+ * commits of the server). Every log, cursor and partition is a channel of its own, which only those listen to who wait for it;
+ * what nobody waits for is not sent. An announcement may be lost; whoever waits also looks by itself from time to time.
  */
 import { randomUUID } from 'node:crypto';
 import { EventEmitter } from 'node:events';
 import { SERVICES, type ServiceName } from '@stream-processing/contracts/names.ts';
 import type { CursorMove } from './cursors.ts';
-import { Listener } from './listener.ts';
+import { type Hearing, Listener } from './listener.ts';
 import type { LogEvent } from './log.ts';
 import type { Sql } from './sql.ts';
 import { Tail } from './tail.ts';
@@ -21,6 +21,7 @@ export interface Announcement {
   position: number;
 }
 
+/** No news from elsewhere: another process works for the service. */
 type Hear = (news: Announcement[], where: 'here' | 'elsewhere') => void;
 
 /** Shared by the services of one process. */
@@ -41,19 +42,42 @@ export class Bus {
     return () => void this.#emitter.off(service, hear);
   }
 
-  /** Brings in what other processes announce of `service`, whose database is at `url`. */
-  listen(service: ServiceName, url: string): void {
+  /** This process runs or follows `service`, whose database is at `url`: others see that, and what they announce can be heard. */
+  join(service: ServiceName, url: string): void {
     const listener =
       this.#listeners.get(url) ??
-      new Listener(url, { name: 'stream-processing wake-ups', id: this.id, onNotify: this.#hear });
+      new Listener(url, {
+        name: 'stream-processing wake-ups',
+        id: this.id,
+        onOthers: (name) => this.emit(name as ServiceName, [], 'elsewhere'),
+        onNotify: this.#hear,
+      });
     this.#listeners.set(url, listener);
     this.#listenerOf.set(service, listener);
-    listener.listen(service);
+    listener.join(service);
   }
 
-  /** Is there another process that would hear a notification? Yes, too, when it is not known. */
-  isHeardElsewhere(service: ServiceName): boolean {
+  /** Does another process run or follow the service? Yes, too, while it is not known. */
+  isShared(service: ServiceName): boolean {
     return this.#listenerOf.get(service)?.hasOthers(service) ?? true;
+  }
+
+  /** `isShared` is to know at once of another process that comes. */
+  heedOthers(service: ServiceName): void {
+    this.#listenerOf.get(service)?.heed(service);
+  }
+
+  /** Would another process hear such an announcement? */
+  isAwaited(service: ServiceName, of: Announcement['of']): boolean {
+    return this.#listenerOf.get(service)?.hasOthers(`${service} ${of}`) ?? true;
+  }
+
+  /** Hears what other processes announce of this partition, until released; as Listener.listen. */
+  await(service: ServiceName, of: Announcement['of'], partition: number, onHeard: () => void): Hearing {
+    const hearing = this.#listenerOf
+      .get(service)
+      ?.listen(channelOf(service, { of, partition }), `${service} ${of}`, onHeard);
+    return hearing ?? NOT_HEARING;
   }
 
   /** What this process appended last to the log of `service`. */
@@ -67,20 +91,24 @@ export class Bus {
     await Promise.all([...this.#listeners.values()].map((listener) => listener.close()));
   }
 
-  readonly #hear = (service: string, payload: string): void => {
-    const { from, news } = decode(payload);
-    if (from === this.id) return;
-    this.emit(service as ServiceName, news, 'elsewhere');
+  readonly #hear = (channel: string, payload: string): void => {
+    const heard = decode(channel, payload);
+    if (heard && heard.from !== this.id) this.emit(heard.service, [heard.news], 'elsewhere');
   };
 }
+
+/** Without a connection to the service's database. */
+const NOT_HEARING: Hearing = { isKnown: () => false, release() {} };
 
 /** Announces one service's commits. While one NOTIFY is under way the next ones merge into a single one. */
 export class Announcer {
   readonly #service: ServiceName;
   readonly #sql: Sql;
   readonly #bus: Bus;
+  /** By channel. */
   readonly #pending = new Map<string, Announcement>();
   #sending: Promise<void> | undefined;
+  #isForHere: (item: Announcement) => boolean = () => false;
 
   constructor(service: ServiceName, sql: Sql, bus: Bus) {
     this.#service = service;
@@ -93,12 +121,18 @@ export class Announcer {
     this.tell(newsOf(events, moves));
   }
 
+  /** Nobody elsewhere waits for such news. */
+  keepHere(isForHere: (item: Announcement) => boolean): void {
+    this.#isForHere = isForHere;
+  }
+
   tell(news: Announcement[]): void {
     if (news.length === 0) return;
     this.#bus.emit(this.#service, news, 'here');
-    if (!this.#bus.isHeardElsewhere(this.#service)) return;
-    for (const item of news) this.#pending.set(`${item.of} ${item.partition}`, item);
-    this.#sending ??= this.#send();
+    for (const item of news)
+      if (this.#bus.isAwaited(this.#service, item.of) && !this.#isForHere(item))
+        this.#pending.set(channelOf(this.#service, item), item);
+    if (this.#pending.size > 0) this.#sending ??= this.#send();
   }
 
   async close(): Promise<void> {
@@ -108,10 +142,11 @@ export class Announcer {
   async #send(): Promise<void> {
     await new Promise(setImmediate);
     while (this.#pending.size > 0) {
-      const payloads = encode(this.#bus.id, [...this.#pending.values()]);
+      const channels = [...this.#pending.keys()];
+      const payloads = [...this.#pending.values()].map((item) => encode(this.#bus.id, item));
       this.#pending.clear();
-      const notify = this
-        .#sql`select pg_notify(${this.#service}, payload) from unnest(${payloads}::text[]) as payload`;
+      const notify = this.#sql`
+        select pg_notify(channel, payload) from unnest(${channels}::text[], ${payloads}::text[]) as n (channel, payload)`;
       // A lost notification costs listeners one poll interval, never an event.
       await notify.catch(() => {});
     }
@@ -127,28 +162,32 @@ function newsOf(events: LogEvent[], moves: CursorMove[]): Announcement[] {
   ];
 }
 
-// PostgreSQL takes at most 8,000 bytes a payload; an entry is at most about 45.
-const ENTRIES_MAX = 150;
-const ENTRY = /^([a-z-]+) (0|[1-9]\d{0,3}) (0|[1-9]\d{0,15})$/;
-
-/** `sender;log 3 17;billing-service 3 4`, split over as many payloads as needed. */
-export function encode(from: string, news: Announcement[]): string[] {
-  const payloads: string[] = [];
-  for (let i = 0; i < news.length; i += ENTRIES_MAX) {
-    const entries = news.slice(i, i + ENTRIES_MAX).map((n) => `${n.of} ${n.partition} ${n.position}`);
-    payloads.push([from, ...entries].join(';'));
-  }
-  return payloads;
+/** `order-service log 3`; 46 bytes at most, of the 63 that PostgreSQL tells apart. */
+export function channelOf(
+  service: ServiceName,
+  { of, partition }: Pick<Announcement, 'of' | 'partition'>,
+): string {
+  return `${service} ${of} ${partition}`;
 }
 
-/** Anybody with access to the database can notify: what is not an announcement is passed over. */
-export function decode(payload: string): { from: string; news: Announcement[] } {
-  const [from = '', ...entries] = payload.split(';');
-  const news = entries.flatMap((entry) => {
-    const [, of, partition, position] = ENTRY.exec(entry) ?? [];
-    const item = { of, partition: Number(partition), position: Number(position) };
-    const valid = of === 'log' || of === 'published' || (SERVICES as readonly string[]).includes(of ?? '');
-    return valid && Number.isSafeInteger(item.position) ? [item as Announcement] : [];
-  });
-  return { from, news };
+/** `sender 17` */
+export function encode(from: string, { position }: Announcement): string {
+  return `${from} ${position}`;
+}
+
+const CHANNEL = /^([a-z-]+) ([a-z-]+) (0|[1-9]\d{0,3})$/;
+const PAYLOAD = /^(\S+) (0|[1-9]\d{0,15})$/;
+
+/** Anybody with access to the database can notify: what is not an announcement is undefined. */
+export function decode(
+  channel: string,
+  payload: string,
+): { from: string; service: ServiceName; news: Announcement } | undefined {
+  const [, service, of, partition] = CHANNEL.exec(channel) ?? [];
+  const [, from, position] = PAYLOAD.exec(payload) ?? [];
+  const isKnown = (name: string | undefined) => (SERVICES as readonly string[]).includes(name ?? '');
+  if (!isKnown(service) || !(of === 'log' || of === 'published' || isKnown(of))) return undefined;
+  if (from === undefined || !Number.isSafeInteger(Number(position))) return undefined;
+  const news = { of, partition: Number(partition), position: Number(position) } as Announcement;
+  return { from, service: service as ServiceName, news };
 }

@@ -31,7 +31,8 @@ export class Chains {
     });
     const chain = new Chain({
       sql,
-      isShared: (service) => this.#bus.isHeardElsewhere(service),
+      isShared: (service) => this.#bus.isShared(service),
+      heedOthers: (service) => this.#bus.heedOthers(service),
       onFailure: (error) =>
         this.#logger.warn({ err: error }, 'a shared transaction failed, each service goes on by itself'),
     });

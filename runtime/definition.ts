@@ -36,6 +36,9 @@ export interface Room<State, Command, D extends Decision> {
   refuseWhile(isTooMuch: () => boolean): void;
   /** Decisions of this instance, right after their commit. */
   onDecisions(listener: (decisions: D[]) => void): void;
-  /** Other instances of this service applied something: what it was stands in the database. */
-  onElsewhere(listener: () => void): void;
+  /**
+   * Until released, `look` is called whenever another instance of this service may have applied something for this user: what it
+   * was stands in the database.
+   */
+  watch(user_id: number, look: () => void): () => void;
 }

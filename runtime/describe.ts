@@ -23,7 +23,7 @@ export async function describe<State, Command, D extends Decision>({
     full: never,
     ready: async () => {},
   });
-  const room = { logger, metrics, refuseWhile() {}, onDecisions() {}, onElsewhere() {} };
+  const room = { logger, metrics, refuseWhile() {}, onDecisions() {} };
   routes(app, room as unknown as Room<State, Command, D>);
   try {
     await app.ready();

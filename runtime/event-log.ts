@@ -43,7 +43,7 @@ function openPostgres(config: Config, { name, bus }: Surroundings): EventLog {
   return {
     follow(source) {
       const url = databaseUrl(config, source);
-      bus.listen(source, url);
+      bus.join(source, url);
       const log = readerOf(url, source, name, bus);
       logs.push(log);
       return log;
@@ -78,6 +78,8 @@ async function openKafka(
   const onPublished = (partition: number, position: number) =>
     announcer.tell([{ of: 'published', partition, position }]);
   const relay = new Relay({ service: name, partitions, kafka, log: own, bus, onPublished, logger });
+  // By Kafka only the relay waits for the log itself, and a partition has one.
+  announcer.keepHere(({ of, partition }) => of === 'log' && relay.isAt(partition));
   const logs: LogReader[] = [own];
   return {
     follow(source) {

@@ -46,6 +46,7 @@ export function followLogs<State, Command, D extends Decision>(
   });
 
   function start(partition: number) {
+    progress.hold(partition, true);
     const stop = new AbortController();
     const processors = [...logs].map(
       ([source, log]) =>
@@ -74,6 +75,7 @@ export function followLogs<State, Command, D extends Decision>(
     running.delete(partition);
     work?.stop.abort();
     await work?.done;
+    progress.hold(partition, false);
   }
 
   const leaseTrouble = (error: unknown) => logger.warn({ err: error }, 'leases cannot be renewed');
@@ -92,24 +94,21 @@ export function followLogs<State, Command, D extends Decision>(
   metrics.gauge('leases_held', 'Partitions that this instance works on.', [], (set) => set(leases.held));
   metrics.gauge(
     'processor_lag_events',
-    'Events of the source log, as far as heard of, that this service has not applied yet.',
+    'Events of the source log, as far as heard of, that this service has not applied yet, in partitions that this instance works on.',
     ['source', 'partition'],
     (set) => {
-      for (const [source, log] of logs) {
-        for (let partition = 0; partition < partitions; partition += 1) {
+      for (const [source, log] of logs)
+        for (const partition of running.keys())
           set(Math.max(0, log.seen(partition) - progress.applied(source, partition)), { source, partition });
-        }
-      }
     },
   );
   if (relay) {
     metrics.gauge(
       'relay_lag_events',
-      "Events of the service's own log, as far as heard of, that are not in Kafka yet.",
+      "Events of the service's own log, as far as heard of, that are not in Kafka yet, in partitions that this instance works on.",
       ['partition'],
       (set) => {
-        for (let partition = 0; partition < partitions; partition += 1)
-          set(relay.lag(partition), { partition });
+        for (const partition of running.keys()) set(relay.lag(partition), { partition });
       },
     );
   }

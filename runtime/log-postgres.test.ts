@@ -35,7 +35,7 @@ async function createLog(where: 'here' | 'elsewhere') {
 }
 
 function reading(url: string, bus: Bus) {
-  bus.listen(TOY, url);
+  bus.join(TOY, url);
   const sql = connect(url, { max: 3, name: 'reader', schema: schemaOf(TOY), role: readerRole(TOY) });
   const reader = postgresLog({ sql, service: TOY, follower: 'order-service', bus, pollMs: 50 });
   onTestFinished(() => reader.close());

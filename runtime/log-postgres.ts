@@ -49,6 +49,8 @@ export function postgresLog({
     }
   }
   const looking = repeat(pollMs, closing.signal, look);
+  // What was announced before it is heard is in the table.
+  const lookNow = () => void look().catch(() => {});
 
   const orMissing = (error: unknown): never => {
     throw MISSING.has(codeOf(error)) ? new LogMissing(`${service} has not created its log yet`) : error;
@@ -66,7 +68,12 @@ export function postgresLog({
       return found;
     },
     end,
-    wait: (partition, after, signal) => ends.until(partition, after + 1, signal),
+    async wait(partition, after, signal) {
+      if (ends.known(partition) > after || signal.aborted) return;
+      const hearing = bus.await(service, 'log', partition, lookNow);
+      await ends.until(partition, after + 1, signal);
+      hearing.release();
+    },
     seen: (partition) => ends.known(partition),
     tellPassed: (passed: Passed[]) => tellPassed(sql, follower, passed).catch(orMissing),
     hint: (partition, position) => ends.reached(partition, position),

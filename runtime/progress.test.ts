@@ -30,7 +30,9 @@ async function following(change: (log: LogReader) => LogReader = (log) => log) {
     await applyElsewhere(from, to);
     bus.emit(TOY, [{ of: TOY_SOURCE, partition: 1, position: to }], 'here');
   };
-  return { progress, publish, applyHere, applyElsewhere };
+  const tellElsewhere = (partition: number, position: number) =>
+    bus.emit(TOY, [{ of: TOY_SOURCE, partition, position }], 'elsewhere');
+  return { progress, publish, applyHere, applyElsewhere, tellElsewhere, bus, url };
 }
 
 test('with nothing to apply a read is fresh at once', async () => {
@@ -86,4 +88,42 @@ test('when it cannot be had in time the read is refused as not fresh, and the lo
 test('a log that does not answer in time is refused as not fresh', async () => {
   const { progress } = await following((log) => ({ ...log, end: () => new Promise(() => {}) }));
   await expect(progress.fresh(1)).rejects.toMatchObject({ code: 'not_fresh' });
+});
+
+test('whoever watches a partition looks at what other instances tell of it, until he lets go', async () => {
+  const { progress, tellElsewhere } = await following();
+  let looks = 0;
+  const unwatch = progress.watch(1, () => {
+    looks += 1;
+  });
+  const unwatchOther = progress.watch(2, () => {});
+  tellElsewhere(2, 1);
+  expect(looks).toBe(0);
+  tellElsewhere(1, 1);
+  expect(looks).toBe(1);
+  unwatch();
+  tellElsewhere(1, 2);
+  expect(looks).toBe(1);
+  unwatchOther();
+});
+
+test('an instance hears others of a partition that somebody watches, from when it hands it over', async () => {
+  const { progress, bus, url, tellElsewhere } = await following();
+  bus.join(TOY, url);
+  const awaited: number[] = [];
+  const { await: hear } = bus;
+  bus.await = (service, of, partition, onHeard) => {
+    awaited.push(partition);
+    return hear.call(bus, service, of, partition, onHeard);
+  };
+  progress.hold(1, true);
+  const { promise: looked, resolve } = Promise.withResolvers<void>();
+  const unwatch = progress.watch(1, resolve);
+  expect(awaited).toEqual([]);
+  progress.hold(1, false);
+  expect(awaited).toEqual([1]);
+  tellElsewhere(1, 1);
+  await looked;
+  expect(progress.applied(TOY_SOURCE, 1)).toBe(1);
+  unwatch();
 });

@@ -16,6 +16,7 @@ import type { Kafka } from './kafka.ts';
 import { endMessage, type Message, toMessage } from './kafka-records.ts';
 import { newestIn, relayedIn } from './kafka-search.ts';
 import { LogMissing, type LogReader, LogTruncated, type Passed } from './log.ts';
+import { Looking } from './looking.ts';
 import { PositionWaits } from './position-waits.ts';
 import { repeat } from './repeat.ts';
 import type { Told } from './share.ts';
@@ -42,7 +43,6 @@ const RETRY_MS_MAX = 1000;
 const PUBLISH_MS_MAX = 10_000;
 /** When somebody waits for so long, the next ones are refused rather than kept waiting too. */
 const BEHIND_MS = 5000;
-const POLL_MS = 250;
 const OPEN_MS_MAX = 10_000;
 const TROUBLE_MS = 5000;
 
@@ -75,7 +75,9 @@ export class Relay {
   readonly #opening = new Map<number, PromiseWithResolvers<void>>();
   readonly #closing = new AbortController();
   readonly #stopHearing: () => void;
-  readonly #polling: Promise<unknown>;
+  readonly #looking = new Looking({ look: () => this.#look(), isNeeded: () => this.#waiting.size > 0 });
+  readonly #lookNow = () => void this.#look().catch(() => {});
+  readonly #checking: Promise<void>;
 
   constructor(options: RelayOptions) {
     this.#options = options;
@@ -84,15 +86,17 @@ export class Relay {
       for (const { of, partition, position } of news)
         if (of === 'published') this.#published.reached(partition, position);
     });
-    this.#polling = Promise.all([
-      repeat(POLL_MS, this.#closing.signal, () => this.#look()),
-      repeat(CHECK_MS, this.#closing.signal, () => this.#check()),
-    ]);
+    this.#checking = repeat(CHECK_MS, this.#closing.signal, () => this.#check());
   }
 
   /** Events that are in the log, as far as heard of, and not in the topic. */
   lag(partition: number): number {
     return Math.max(0, this.#options.log.seen(partition) - this.#published.known(partition));
+  }
+
+  /** Does this instance relay the partition? */
+  isAt(partition: number): boolean {
+    return this.#opening.has(partition);
   }
 
   /** How far what this instance relays is in the topic. */
@@ -114,8 +118,15 @@ export class Relay {
     if (this.#published.known(partition) >= position) return;
     const waiting = { since: performance.now(), partition };
     this.#waiting.add(waiting);
+    const { service, bus } = this.#options;
+    // What is relayed here is known here.
+    const hearing = this.isAt(partition)
+      ? undefined
+      : bus.await(service, 'published', partition, this.#lookNow);
+    this.#looking.begin(hearing?.isKnown() === false);
     const late = AbortSignal.timeout(PUBLISH_MS_MAX);
     await this.#published.until(partition, position, late);
+    hearing?.release();
     this.#waiting.delete(waiting);
     if (this.#published.known(partition) < position)
       throw new Problem('outcome_unknown', 'It is done, but the other services cannot hear of it for now.');
@@ -184,7 +195,8 @@ export class Relay {
   async close(): Promise<void> {
     this.#closing.abort();
     this.#stopHearing();
-    await this.#polling;
+    await this.#looking.close();
+    await this.#checking;
   }
 
   async #relay(partition: number, signal: AbortSignal, onProgress: () => void): Promise<void> {
@@ -291,12 +303,12 @@ export class Relay {
   /** For what other instances relay, should their announcement be lost. */
   async #look(): Promise<void> {
     const { kafka } = this.#options;
-    const late = [...this.#waiting].filter(
-      ({ since, partition }) => performance.now() - since > POLL_MS && !this.#opening.has(partition),
-    );
-    for (const partition of new Set(late.map((waiting) => waiting.partition))) {
+    const elsewhere = [...this.#waiting].filter(({ partition }) => !this.isAt(partition));
+    const look = async (partition: number) => {
       const next = await kafka.nextOffset(this.#topic, partition);
       this.#published.reached(partition, await newestIn(kafka, this.#topic, partition, next));
-    }
+    };
+    // At once, so that they share requests.
+    await Promise.all([...new Set(elsewhere.map(({ partition }) => partition))].map(look));
   }
 }

@@ -95,7 +95,7 @@ async function open<State, Command, D extends Decision>(
   closers.unshift(() => writeSql.end());
 
   await createCursors(sql, follows, partitions);
-  bus.listen(name, url);
+  bus.join(name, url);
   const announcer = new Announcer(name, sql, bus);
   closers.unshift(() => announcer.close());
   const eventLog = await openEventLog(config, { name, bus, announcer, logger, stopping: signal });
@@ -151,12 +151,10 @@ async function open<State, Command, D extends Decision>(
     freshFor: (user_id) => progress.fresh(partitionOf(user_id, partitions)),
     refuseWhile: (isTooMuch) => void reasonsToRefuse.push(isTooMuch),
     onDecisions: (listener) => void listeners.push(listener),
-    onElsewhere(listener) {
-      const stopHearing = bus.on(name, (_news, where) => where === 'elsewhere' && listener());
-      closers.unshift(async () => stopHearing());
-    },
+    watch: (user_id, look) => progress.watch(partitionOf(user_id, partitions), look),
   };
-  room.onElsewhere(() => pipeline.forget());
+  const stopHearing = bus.on(name, (_news, where) => where === 'elsewhere' && pipeline.forget());
+  closers.unshift(async () => stopHearing());
   let stopping = false;
   const { app, refuseOtherMethods } = await createHttp({
     service: name,

@@ -57,7 +57,7 @@ test('while another process works on the database each service commits by itself
   url.pathname = `/${row!.name}`;
   const other = new Bus();
   onTestFinished(() => other.close());
-  other.listen('order-service', url.href);
+  other.join('order-service', url.href);
   await untilTransactions(user_id, 4);
   await other.close();
   await untilTransactions(user_id, 1);

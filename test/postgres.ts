@@ -21,8 +21,7 @@ export default async function setup(project: TestProject) {
   // At a signal vitest ends without asking for what is below, and PostgreSQL would go on for ever.
   const leave = (signal: (typeof SIGNALS)[number]) => process.exit(128 + constants.signals[signal]);
   const abandon = () => {
-    const pidFile = path.join(dataDir, 'postgres', 'postmaster.pid');
-    if (existsSync(pidFile)) killNow(Number.parseInt(readFileSync(pidFile, 'utf8'), 10));
+    killNow(path.join(dataDir, 'postgres', 'postmaster.pid'));
     rmSync(dataDir, { recursive: true, force: true });
   };
   for (const signal of SIGNALS) process.on(signal, leave);
@@ -38,11 +37,20 @@ export default async function setup(project: TestProject) {
 }
 
 /** An immediate shutdown, waited for without the event loop, which is over when a process exits. */
-function killNow(pid: number): void {
-  const sleep = new Int32Array(new SharedArrayBuffer(4));
-  if (!runs(pid)) return;
+function killNow(pidFile: string): void {
+  if (!existsSync(pidFile)) return;
+  const pidIn = () => /^(\d+)\n/.exec(readFileSync(pidFile, 'utf8'))?.[1];
+  // A server that starts at this very moment has made the file and not written it yet.
+  waitNow(() => !existsSync(pidFile) || pidIn() !== undefined);
+  const pid = existsSync(pidFile) && Number(pidIn());
+  if (!pid || !runs(pid)) return;
   process.kill(pid, 'SIGQUIT');
-  for (let ms = 0; ms < LEAVE_MS_MAX && runs(pid); ms += 20) Atomics.wait(sleep, 0, 0, 20);
+  waitNow(() => !runs(pid));
+}
+
+function waitNow(holds: () => boolean): void {
+  const sleep = new Int32Array(new SharedArrayBuffer(4));
+  for (let ms = 0; ms < LEAVE_MS_MAX && !holds(); ms += 20) Atomics.wait(sleep, 0, 0, 20);
 }
 
 function runs(pid: number): boolean {

@@ -41,7 +41,7 @@ const DEAF_MS_MAX = 3000;
 
 /** What other processes hear goes through the world's network, not through PostgreSQL. */
 class SimulatedBus extends Bus {
-  override isHeardElsewhere(): boolean {
+  override isAwaited(): boolean {
     return false;
   }
 }
@@ -183,6 +183,7 @@ export class SimulatedProcess implements Owner {
     // biome-ignore lint/suspicious/noExplicitAny: as above
     const processors = new Map<string, Processor<any>>();
     const work = (partition: number) => {
+      progress.hold(partition, true);
       for (const [source, log] of logs) {
         const key = `${source} ${partition}`;
         if (processors.has(key)) continue;
@@ -198,6 +199,7 @@ export class SimulatedProcess implements Owner {
           onConflict: () => {
             this.#world.count('conflict');
             processors.delete(key);
+            progress.hold(partition, false);
             // Whoever owns the partition looks again with the next lease.
             void this.#world.clock
               .sleep(LEASE_MS)
@@ -227,9 +229,9 @@ export class SimulatedProcess implements Owner {
       freshFor: (user_id) => progress.fresh(partitionOf(user_id, partitions)),
       refuseWhile: () => undefined,
       onDecisions: (listener) => void listeners.push(listener),
-      onElsewhere: (listener) => void bus.on(name, (_news, where) => where === 'elsewhere' && listener()),
+      watch: (user_id, look) => progress.watch(partitionOf(user_id, partitions), look),
     };
-    room.onElsewhere(() => pipeline.forget());
+    bus.on(name, (_news, where) => where === 'elsewhere' && pipeline.forget());
     definition.routes(routes.app, room);
     this.services.set(name, { routes, work });
   }

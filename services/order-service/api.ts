@@ -56,11 +56,11 @@ export function routes(app: App, room: Room<State, Command, Decision>): void {
         reply: ({ order }) => ({ status: 202, body: toWire(order!) }),
         decided({ outcome, order }) {
           waiter?.close();
-          waiter = outcome === 'placed' && ms > 0 ? waiters.open(order.id) : undefined;
+          waiter = outcome === 'placed' && ms > 0 ? waiters.open(order) : undefined;
         },
       });
       const placed = result.reply.body as WireOrder;
-      const final = result.replayed ? await finalOf(placed.id, ms) : await waiter?.wait(ms);
+      const final = result.replayed ? await finalOf(placed, ms) : await waiter?.wait(ms);
       response.header('location', `/orders/${placed.id}`);
       if (applied) response.header('preference-applied', applied);
       if (!final) response.header('retry-after', 1);
@@ -71,10 +71,10 @@ export function routes(app: App, room: Room<State, Command, Decision>): void {
     }
   });
 
-  async function finalOf(order_id: number, ms: number): Promise<Order | undefined> {
+  async function finalOf(placed: WireOrder, ms: number): Promise<Order | undefined> {
     // Begin to wait before looking, so that a status that becomes final in between is not missed.
-    const waiter = waiters.open(order_id);
-    const order = await findOrder(room.sql, order_id).catch((error) => {
+    const waiter = waiters.open(placed);
+    const order = await findOrder(room.sql, placed.id).catch((error) => {
       waiter?.close();
       throw error;
     });

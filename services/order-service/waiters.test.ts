@@ -19,7 +19,7 @@ function waiters() {
     onDecisions: (listener) => {
       tell = listener;
     },
-    onElsewhere() {},
+    watch: () => () => {},
     metrics: createMetrics('order-service'),
   } as Partial<Room<State, Command, Decision>> as Room<State, Command, Decision>;
   return { waiters: new Waiters(room), settle: () => tell([{ outcome: 'settled', order }]) };
@@ -27,8 +27,8 @@ function waiters() {
 
 test('with more orders waiting than are decided in a moment there is no room for another', async () => {
   const { waiters: all, settle } = waiters();
-  const opened = Array.from({ length: 2048 }, (_, id) => all.open(id + 2)!);
-  const mine = all.open(order.id)!;
+  const opened = Array.from({ length: 2048 }, (_, id) => all.open({ id: id + 2, user_id: 1 })!);
+  const mine = all.open(order)!;
   settle();
   expect(all.full).toBe(true);
   expect(await mine.wait(1000)).toBe(order);
@@ -38,6 +38,6 @@ test('with more orders waiting than are decided in a moment there is no room for
 
 test('while billing decides nothing, orders are taken', () => {
   const { waiters: all } = waiters();
-  for (let id = 0; id < 2400; id += 1) all.open(id);
+  for (let id = 0; id < 2400; id += 1) all.open({ id, user_id: 1 });
   expect(all.full).toBe(false);
 });

@@ -8,8 +8,8 @@ const WAITERS_MAX = 10_000;
 const AWAY_MS = 1000;
 
 /**
- * Requests that wait for the final status of their order. This instance's own commits wake them; for what other
- * instances settle, one query asks for all waiting ids after a wake-up, never one query per request.
+ * Requests that wait for the final status of their order. This instance's own commits wake them; where other instances may have
+ * settled some, one query asks for all waiting ids, never one query per request.
  */
 export class Waiters {
   readonly #waiting = new Map<number, Set<(order: Order) => void>>();
@@ -29,7 +29,6 @@ export class Waiters {
       this.#settledAt = performance.now();
       for (const order of settled) this.#settle(order);
     });
-    room.onElsewhere(() => void this.#ask());
     room.metrics.gauge(
       'order_waiters',
       'Requests that wait for the final status of their order.',
@@ -47,12 +46,15 @@ export class Waiters {
   }
 
   /** Begins to wait, best before the order is committed; undefined when too many wait already. */
-  open(order_id: number): Waiter | undefined {
+  open({ id, user_id }: Pick<Order, 'id' | 'user_id'>): Waiter | undefined {
     if (this.#count >= WAITERS_MAX) return undefined;
-    const waiter = new Waiter(() => this.#forget(order_id, waiter.wake));
-    const here = this.#waiting.get(order_id);
+    const unwatch = this.#room.watch(user_id, this.#ask);
+    const waiter = new Waiter(() => {
+      if (this.#forget(id, waiter.wake)) unwatch();
+    });
+    const here = this.#waiting.get(id);
     if (here) here.add(waiter.wake);
-    else this.#waiting.set(order_id, new Set([waiter.wake]));
+    else this.#waiting.set(id, new Set([waiter.wake]));
     this.#count += 1;
     return waiter;
   }
@@ -61,19 +63,26 @@ export class Waiters {
     for (const wake of this.#waiting.get(order.id) ?? []) wake(order);
   }
 
-  #forget(order_id: number, wake: (order: Order) => void): void {
+  /** False: it was forgotten already. */
+  #forget(order_id: number, wake: (order: Order) => void): boolean {
     const here = this.#waiting.get(order_id);
-    if (!here?.delete(wake)) return;
+    if (!here?.delete(wake)) return false;
     this.#count -= 1;
     if (here.size === 0) this.#waiting.delete(order_id);
+    return true;
   }
 
-  async #ask(): Promise<void> {
+  readonly #ask = (): void => {
     this.#askAgain = true;
-    if (this.#asking) return;
+    if (!this.#asking) void this.#askUntilDone();
+  };
+
+  async #askUntilDone(): Promise<void> {
     this.#asking = true;
     try {
       while (this.#askAgain && this.#waiting.size > 0) {
+        // News of several partitions come one by one, but in one turn of the event loop.
+        await new Promise(setImmediate);
         this.#askAgain = false;
         for (const order of await findFinal(this.#room.sql, [...this.#waiting.keys()])) this.#settle(order);
       }
