@@ -1,6 +1,7 @@
 /** An installation in processes of their own for `--case scale`: started warm, loaded, checked, and what CPU that took. */
 import { readFile } from 'node:fs/promises';
 import path from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
 import { connect } from '@stream-processing/runtime/sql.ts';
 import { type Apart, startApart } from './apart.ts';
 import { markOf } from './check.ts';
@@ -22,6 +23,7 @@ const WARM_SECONDS = 15;
 const BROKERS_WARM_SECONDS = 75;
 const WARM_CONNECTIONS = 1024;
 const OFFERED_SECONDS = 10;
+const REST_SECONDS = 10;
 const warmBrokers = new WeakSet<object>();
 
 export interface ScaleSite {
@@ -72,8 +74,36 @@ export interface Measured {
   /** Without a name yet. */
   row: Row;
   accepted: number;
-  /** Spent meanwhile, in seconds. */
+  /** How long it took, and the CPU seconds spent meanwhile. */
+  seconds: number;
   cpu: Cpu;
+}
+
+/** CPU seconds a second of an installation that nobody asks anything. */
+export async function measureRest(context: Context, site: ScaleSite): Promise<Cpu> {
+  const { seconds, cpu } = await spending(context, site, () =>
+    delay(REST_SECONDS * 1000, undefined, { signal: context.signal }),
+  );
+  return { node: cpu.node / seconds, postgres: cpu.postgres / seconds, kafka: cpu.kafka / seconds };
+}
+
+/** What `work` takes. */
+async function spending<T>(
+  context: Context,
+  site: ScaleSite,
+  work: () => Promise<T>,
+): Promise<{ result: T; seconds: number; cpu: Cpu }> {
+  const before = await readCpu(context, site);
+  const began = performance.now();
+  const result = await work();
+  const seconds = (performance.now() - began) / 1000;
+  const after = await readCpu(context, site);
+  const spent = (part: keyof Cpu) => after[part] - before[part];
+  return {
+    result,
+    seconds,
+    cpu: { node: spent('node'), postgres: spent('postgres'), kafka: spent('kafka') },
+  };
 }
 
 /** So many orders a second, spread over the instances. */
@@ -123,18 +153,15 @@ export function measure(
 async function measured(
   context: Context,
   site: ScaleSite,
-  place: () => Promise<Omit<Measured, 'cpu'> & { unknown: number }>,
+  place: () => Promise<Omit<Measured, 'cpu' | 'seconds'> & { unknown: number }>,
 ): Promise<Measured> {
   const sql = connect(site.databaseUrl, { max: 2, name: 'bench', schema: 'public' });
   try {
     const mark = await markOf(sql);
-    const before = await readCpu(context, site);
-    const placed = await place();
-    const after = await readCpu(context, site);
+    const { result: placed, seconds, cpu } = await spending(context, site, place);
     const checked = { product: { urls: site.apart.urls }, users: site.users, sql };
     await checkOrders(checked, mark, placed, context.signal);
-    const spent = (part: keyof Cpu) => after[part] - before[part];
-    return { ...placed, cpu: { node: spent('node'), postgres: spent('postgres'), kafka: spent('kafka') } };
+    return { ...placed, seconds, cpu };
   } finally {
     await sql.end();
   }

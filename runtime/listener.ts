@@ -163,9 +163,7 @@ export class Listener {
   /** Brings the connection to what is wanted; changes that come meanwhile, in one step after it. */
   #sync(): void {
     this.#isStale = true;
-    this.#syncing ??= this.#syncUntilDone().finally(() => {
-      this.#syncing = undefined;
-    });
+    this.#syncing ??= this.#syncUntilDone();
   }
 
   async #syncUntilDone(): Promise<void> {
@@ -173,29 +171,34 @@ export class Listener {
     await new Promise(setImmediate);
     while (this.#isStale && this.#client && !this.#closing.signal.aborted) {
       this.#isStale = false;
-      const client = this.#client;
-      const channels = new Set(this.#channels.keys());
-      const names = new Set([...this.#names, ...[...this.#channels.values()].map(({ name }) => name)]);
-      const statements = [
-        ...[...names.difference(this.#locked)].map((name) => `select ${lockOf('lock', name)}`),
-        ...[...this.#names.difference(this.#locked)].map((name) => `select ${this.#greet(name)}`),
-        ...[...channels.difference(this.#listened)].map((name) => `listen ${pg.escapeIdentifier(name)}`),
-        ...[...this.#listened.difference(channels)].map((name) => `unlisten ${pg.escapeIdentifier(name)}`),
-        ...[...this.#locked.difference(names)].map((name) => `select ${lockOf('unlock', name)}`),
-      ];
-      if (statements.length === 0) continue;
-      try {
-        await client.query(statements.join(';'));
-      } catch {
-        // With the next connection everything is asked for anew.
-        await client.end().catch(() => {});
-        return;
-      }
-      if (this.#client !== client) continue;
-      this.#locked = names;
-      this.#listened = channels;
-      this.#tellHeard();
+      await this.#syncOnce(this.#client);
     }
+    // In the same breath as the last look: who wants something next must find that nobody is at it.
+    this.#syncing = undefined;
+  }
+
+  async #syncOnce(client: pg.Client): Promise<void> {
+    const channels = new Set(this.#channels.keys());
+    const names = new Set([...this.#names, ...[...this.#channels.values()].map(({ name }) => name)]);
+    const statements = [
+      ...[...names.difference(this.#locked)].map((name) => `select ${lockOf('lock', name)}`),
+      ...[...this.#names.difference(this.#locked)].map((name) => `select ${this.#greet(name)}`),
+      ...[...channels.difference(this.#listened)].map((name) => `listen ${pg.escapeIdentifier(name)}`),
+      ...[...this.#listened.difference(channels)].map((name) => `unlisten ${pg.escapeIdentifier(name)}`),
+      ...[...this.#locked.difference(names)].map((name) => `select ${lockOf('unlock', name)}`),
+    ];
+    if (statements.length === 0) return;
+    try {
+      await client.query(statements.join(';'));
+    } catch {
+      // With the next connection everything is asked for anew.
+      await client.end().catch(() => {});
+      return;
+    }
+    if (this.#client !== client) return;
+    this.#locked = names;
+    this.#listened = channels;
+    this.#tellHeard();
   }
 
   /** In the transaction of the lock: whoever hears it finds that. */

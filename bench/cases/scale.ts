@@ -3,7 +3,17 @@
  * instances; and (scale-broker.ts) a broker that dies. Not part of a run of all cases, since brokers need Java.
  */
 import type { Row } from '../report.ts';
-import { type Cpu, LOGS, type Log, type Measured, measure, offer, TITLE, withApart } from '../scale-site.ts';
+import {
+  type Cpu,
+  LOGS,
+  type Log,
+  type Measured,
+  measure,
+  measureRest,
+  offer,
+  TITLE,
+  withApart,
+} from '../scale-site.ts';
 import type { Case } from './case.ts';
 
 const CONNECTIONS = [1, 64, 256, 1024];
@@ -40,7 +50,7 @@ export const scaleLogs: Case = {
 /**
  * What an order costs with 1, 2 and 4 instances of each service: when all are offered the same, and when as many callers as ever
  * ask as fast as they are answered. There batches shrink, since more transactions share the same callers. Where the cores are
- * full, cost is what they have for each order, whoever takes it.
+ * full, cost is what they have for each order, whoever takes it. What processes take at rest is no order's cost: it is told by itself.
  */
 export const scaleInstances: Case = {
   name: 'scale-instances',
@@ -50,23 +60,45 @@ export const scaleInstances: Case = {
     for (const log of LOGS) {
       for (const instances of INSTANCES) {
         await withApart(context, log, instances, async (site) => {
-          const tell = (load: string, { row, accepted, cpu }: Measured) => {
-            const nameOf = (count: number) => `${count} × 4 processes, events ${TITLE[log]}, ${load}`;
-            const cost = (part: keyof Cpu) => (cpu[part] / accepted) * 1e6;
-            rows.push({ ...row, name: nameOf(instances) });
+          const nameOf = (count: number, load: string) =>
+            `${count} × 4 processes, events ${TITLE[log]}, ${load}`;
+          const tell = (what: string, unit: string, cpu: Cpu) => {
             rows.push({
-              name: `${nameOf(instances)}: cost`,
-              value: cost('node') + cost('postgres') + cost('kafka'),
-              unit: 'µs CPU/order',
-              ...(instances > 1 ? { against: [`${nameOf(1)}: cost`] } : {}),
-              note: `Node ${cost('node').toFixed(0)}, PostgreSQL ${cost('postgres').toFixed(0)}, Kafka ${cost('kafka').toFixed(0)}`,
+              name: nameOf(instances, what),
+              value: cpu.node + cpu.postgres + cpu.kafka,
+              unit,
+              ...(instances > 1 ? { against: [nameOf(1, what)] } : {}),
+              note: `Node ${cpu.node.toFixed(0)}, PostgreSQL ${cpu.postgres.toFixed(0)}, Kafka ${cpu.kafka.toFixed(0)}`,
             });
           };
-          for (const rate of OFFERED) tell(`${rate} offered`, await offer(context, site, rate));
-          tell(`${CROWD} connections`, await measure(context, site, { connections: CROWD, round }));
+          const rest = await measureRest(context, site);
+          tell(
+            'at rest',
+            'ms CPU/s',
+            each(rest, (cpu) => cpu * 1000),
+          );
+          const tellOf = (load: string, { row, accepted, seconds, cpu }: Measured) => {
+            rows.push({ ...row, name: nameOf(instances, load) });
+            const perOrder = each(
+              cpu,
+              (spent, part) => (Math.max(0, spent - rest[part] * seconds) / accepted) * 1e6,
+            );
+            tell(`${load}: cost beyond rest`, 'µs CPU/order', perOrder);
+          };
+          for (const rate of OFFERED) tellOf(`${rate} offered`, await offer(context, site, rate));
+          tellOf(`${CROWD} connections`, await measure(context, site, { connections: CROWD, round }));
         });
       }
     }
     return rows;
   },
 };
+
+function each(cpu: Cpu, change: (value: number, part: keyof Cpu) => number): Cpu {
+  const { node, postgres, kafka } = cpu;
+  return {
+    node: change(node, 'node'),
+    postgres: change(postgres, 'postgres'),
+    kafka: change(kafka, 'kafka'),
+  };
+}
