@@ -1,6 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import { KafkaFeed } from '@stream-processing/runtime/kafka-feed.ts';
-import { toMessage } from '@stream-processing/runtime/kafka-records.ts';
+import { KafkaFeed, type Subscription } from '@stream-processing/runtime/kafka-feed.ts';
+import { type TopicRecord, toMessage } from '@stream-processing/runtime/kafka-records.ts';
+import { LogMissing, LogUnavailable } from '@stream-processing/runtime/log.ts';
 import { kafkaLog } from '@stream-processing/runtime/log-kafka.ts';
 import { expect, onTestFinished, test } from 'vitest';
 import { PARTITIONS, TOY } from '../test/toy.ts';
@@ -106,4 +107,52 @@ test('a topic that is gone stops nobody who reads another one', async () => {
   await log.append(1);
   expect(await readAll(reader, 1, 2)).toEqual([2]);
   await Promise.all(lost);
+});
+
+test('of a topic that was made anew the end is asked for anew, also by a reader who has not noticed', async () => {
+  const log = await givenLog();
+  await log.append(1);
+  // More offsets than positions, as crashes leave them.
+  const [event] = await log.append(1);
+  const repeated = () => sendUntilTaken(log.kafka, [toMessage(log.topic, TOY, event!)]);
+  const { relay, stop } = startRelay(log.url, log.bus, log.kafka);
+  await relay.published(PARTITION, 2);
+  await stop();
+  for (let i = 0; i < 20; i += 1) await repeated();
+  const kafka = connectKafka(log.options, 'proof-reader');
+  // A feed that brings what is there, and hears of nothing that happens to the topic.
+  const feed = {
+    async add(follower: Subscription) {
+      const records: TopicRecord[] = [];
+      const next = await kafka.nextOffset(log.topic, PARTITION);
+      follower.topicId = (await kafka.leadersOf(log.topic)).id;
+      while (follower.next < next) {
+        records.push(...(await kafka.recordsAt(log.topic, PARTITION, follower.next)));
+        follower.next = records.at(-1)!.offset + 1;
+      }
+      follower.deliver(records);
+    },
+    remove() {},
+  };
+  const reader = kafkaLog({ kafka, feed: feed as unknown as KafkaFeed, topic: log.topic });
+  onTestFinished(() => reader.close());
+  expect(await readAll(reader, 0, 2)).toEqual([1, 2]);
+  expect(await reader.end(PARTITION)).toBe(2);
+  await log.admin.deleteTopics({ topics: [log.topic] });
+  await log.append(1);
+  const again = startRelay(log.url, log.bus, connectKafka(log.options, 'proof-relay'));
+  await again.relay.published(PARTITION, 3);
+  // Somebody was told of position 3. Whoever asks hears of it, or that there is no answer.
+  await until('the end is told', () =>
+    reader.end(PARTITION).then(
+      (end) => {
+        expect(end).toBe(3);
+        return true;
+      },
+      (error) => {
+        if (error instanceof LogMissing || error instanceof LogUnavailable) return false;
+        throw error;
+      },
+    ),
+  );
 });

@@ -11,6 +11,8 @@ import { LogMissing } from './log.ts';
 export interface Subscription {
   topic: string;
   partition: number;
+  /** Of the topic as it was when first asked for. */
+  topicId?: string;
   /** The offset to go on with. */
   next: number;
   /** Has it enough for now? */
@@ -32,8 +34,7 @@ const RETRY_MS_MAX = 1000;
 export class KafkaFeed {
   readonly #kafka: Kafka;
   readonly #consumer: Consumer;
-  /** With the id of the topic as it was when first asked for. */
-  readonly #subscriptions = new Map<Subscription, string | undefined>();
+  readonly #subscriptions = new Set<Subscription>();
   readonly #polls = new Map<number, Promise<void>>();
   readonly #onTrouble: (error: unknown) => void;
   readonly #closing = new AbortController();
@@ -48,7 +49,7 @@ export class KafkaFeed {
   }
 
   add(subscription: Subscription): void {
-    this.#subscriptions.set(subscription, undefined);
+    this.#subscriptions.add(subscription);
     this.#added += 1;
     this.#assign();
   }
@@ -121,7 +122,7 @@ export class KafkaFeed {
 
   async #byLeader(): Promise<Map<number, Followed[]>> {
     const byLeader = new Map<number, Followed[]>();
-    for (const topic of new Set([...this.#subscriptions.keys()].map((s) => s.topic))) {
+    for (const topic of new Set([...this.#subscriptions].map((s) => s.topic))) {
       // Asked by other connections: here an answer would wait behind a fetch that waits for news.
       const found = await this.#kafka.leadersOf(topic).catch((error) => {
         // Deleted: that must not keep the other topics' readers waiting.
@@ -129,19 +130,19 @@ export class KafkaFeed {
         throw error;
       });
       if (!found) {
-        for (const subscription of this.#subscriptions.keys())
+        for (const subscription of this.#subscriptions)
           if (subscription.topic === topic) this.#lose(subscription);
         continue;
       }
       const { id, leaders } = found;
-      for (const [subscription, knownId = id] of this.#subscriptions) {
+      for (const subscription of this.#subscriptions) {
         if (subscription.topic !== topic) continue;
-        if (knownId !== id) {
+        subscription.topicId ??= id;
+        if (subscription.topicId !== id) {
           // Made anew: its offsets mean something else.
           this.#lose(subscription);
           continue;
         }
-        this.#subscriptions.set(subscription, id);
         const leader = leaders[subscription.partition] ?? -1;
         byLeader.set(leader, [...(byLeader.get(leader) ?? []), { subscription, topicId: id }]);
       }

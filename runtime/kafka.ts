@@ -176,6 +176,18 @@ export class Kafka {
     return look({ topic, partition, offset });
   }
 
+  /**
+   * The topic's id, by which its leader still knew it after the call. Offsets are asked for by name: of a topic that was made
+   * anew they mean something else, and ids never come back. `offset` is any.
+   */
+  async idOf(topic: string, partition: number, offset: number): Promise<string> {
+    const { id } = await this.leadersOf(topic);
+    // A fetch is by id.
+    await this.recordsAt(topic, partition, offset);
+    if ((await this.leadersOf(topic)).id === id) return id;
+    throw new LogUnavailable(`the Kafka topic ${topic} was made anew`);
+  }
+
   async offsetsOf(topic: string, partition: number): Promise<Offsets> {
     const [first, next] = await Promise.all([
       this.#offsetOf(topic, ListOffsetTimestamps.EARLIEST)(partition),

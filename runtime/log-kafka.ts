@@ -27,7 +27,8 @@ export function kafkaLog({ kafka, feed, topic }: KafkaLogOptions): LogReader {
   const ends = new PositionWaits();
   const followers = new Map<number, Follower>();
   const closing = new AbortController();
-  const answered = new Map<number, { next: number; end: number }>();
+  /** The last answer of each partition, and for what it was given. */
+  const answered = new Map<number, { id: string; next: number; end: number }>();
 
   async function follow(partition: number, after: number, from?: number): Promise<Follower> {
     unfollow(partition);
@@ -54,20 +55,23 @@ export function kafkaLog({ kafka, feed, topic }: KafkaLogOptions): LogReader {
 
   async function endOf(partition: number): Promise<number> {
     const next = await kafka.nextOffset(topic, partition);
+    // Which topic's offset that is: one that was made anew begins again, and is perhaps not filled yet.
+    const id = await kafka.idOf(topic, partition, next);
     const follower = followers.get(partition);
     const known = answered.get(partition);
     let found: number;
-    if (follower && follower.next >= next && follower.end > 0) found = follower.end;
-    else if (known?.next === next) found = known.end;
+    if (follower?.topicId === id && follower.next >= next && follower.end > 0) found = follower.end;
+    else if (known?.id === id && known.next === next) found = known.end;
     else found = await newestIn(kafka, topic, partition, next);
-    answered.set(partition, { next, end: found });
+    answered.set(partition, { id, next, end: found });
     // Not below what was seen before: a topic that lost records is filled again.
     return Math.max(found, ends.known(partition));
   }
 
   /** Is nothing to come of what the topic held when it was last asked? */
-  function hasReadAll(follower: Follower): boolean {
-    return follower.next >= (answered.get(follower.partition)?.next ?? Number.POSITIVE_INFINITY);
+  function hasReadAll({ partition, topicId, next }: Follower): boolean {
+    const known = answered.get(partition);
+    return known !== undefined && (topicId ?? known.id) === known.id && next >= known.next;
   }
 
   return {
@@ -129,6 +133,7 @@ class Follower implements Subscription {
   readonly partition: number;
   readonly isWhole: boolean;
   readonly events: LogEvent[] = [];
+  topicId?: string;
   next: number;
   /** How far the log is known to reach by what came. */
   end = 0;
