@@ -129,6 +129,8 @@ export class Announcer {
   tell(news: Announcement[]): void {
     if (news.length === 0) return;
     this.#bus.emit(this.#service, news, 'here');
+    // By far the most are alone: one look for all news.
+    if (!this.#bus.isShared(this.#service)) return;
     for (const item of news)
       if (this.#bus.isAwaited(this.#service, item.of) && !this.#isForHere(item))
         this.#pending.set(channelOf(this.#service, item), item);

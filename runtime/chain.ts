@@ -34,7 +34,7 @@ export interface ChainOptions {
   /** Does another process work for this service? Then its transactions should be short and in nobody's way. */
   isShared: (service: ServiceName) => boolean;
   /** From now on `isShared` is to know of such a process at once. */
-  heedOthers?: (service: ServiceName) => void;
+  heedOthers: (service: ServiceName) => void;
   /** A transaction failed, for this reason; each service goes on by itself. */
   onFailure: (error: unknown) => void;
 }
@@ -66,7 +66,7 @@ export class Chain {
   join(member: ChainMember): void {
     this.#members.set(member.service, member);
     if (this.#members.size === 1) return;
-    for (const service of this.#members.keys()) this.#options.heedOthers?.(service);
+    for (const service of this.#members.keys()) this.#options.heedOthers(service);
   }
 
   /** Resolves when nothing of this service is under way here any more. */

@@ -36,6 +36,9 @@ const POLL_MS = 20_000;
 const RETENTION_TICK_MS = 2000;
 const RETENTION_HOURS = 1 / 3600;
 
+/** So long it takes until a channel is heard. */
+const HEARD_MS = 5;
+
 /** So long a process does not hear of others. */
 const DEAF_MS_MAX = 3000;
 
@@ -43,6 +46,15 @@ const DEAF_MS_MAX = 3000;
 class SimulatedBus extends Bus {
   override isAwaited(): boolean {
     return false;
+  }
+
+  override await(...[, , , onHeard]: Parameters<Bus['await']>): ReturnType<Bus['await']> {
+    let isHeard = false;
+    setTimeout(() => {
+      isHeard = true;
+      onHeard();
+    }, HEARD_MS);
+    return { isKnown: () => isHeard, release() {} };
   }
 }
 
@@ -89,6 +101,7 @@ export class SimulatedProcess implements Owner {
         ? new Chain({
             sql: world.database.sqlFor(started, 'pg_catalog', { writes: true }),
             isShared: () => started.#seesAnother(),
+            heedOthers() {},
             onFailure: () => world.count('chained transaction failed'),
           })
         : undefined;
