@@ -52,7 +52,7 @@ export function postgresLog({
   // What was announced before it is heard is in the table.
   const lookNow = () => void look().catch(() => {});
 
-  // For as long as somebody follows the partition: to begin and end with each wait cost a twentieth of the orders of a busy process.
+  // For as long as somebody follows the partition: a wait ends with every batch.
   const heard = new Set<number>();
   function hear(partition: number, signal: AbortSignal) {
     if (heard.has(partition)) return;
