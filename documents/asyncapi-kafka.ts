@@ -2,7 +2,11 @@
 import { EVENTS } from '@stream-processing/contracts/events.ts';
 import type { ServiceName } from '@stream-processing/contracts/names.ts';
 import { readConfig } from '@stream-processing/runtime/config.ts';
-import { SASL_MECHANISMS, type SaslMechanism, topicConfig } from '@stream-processing/runtime/kafka.ts';
+import {
+  SASL_MECHANISMS,
+  type SaslMechanism,
+  topicConfig,
+} from '@stream-processing/runtime/kafka-options.ts';
 import {
   endMessage,
   type Message as KafkaRecord,

@@ -2,7 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { SERVICES, type ServiceName } from '@stream-processing/contracts/names.ts';
 import type { Config } from '@stream-processing/runtime/config.ts';
-import type { KafkaOptions, SaslMechanism } from '@stream-processing/runtime/kafka.ts';
+import type { KafkaOptions, SaslMechanism } from '@stream-processing/runtime/kafka-options.ts';
 import { StartupError } from '@stream-processing/runtime/startup-error.ts';
 import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest';
 import { audit, lines, withLooks } from '../proofs/audit/audit.ts';

@@ -50,7 +50,7 @@ export class Bus {
         name: 'stream-processing wake-ups',
         id: this.id,
         onOthers: (name) => this.emit(name as ServiceName, [], 'elsewhere'),
-        onNotify: this.#hear,
+        onNotify: this.#onNotify,
       });
     this.#listeners.set(url, listener);
     this.#listenerOf.set(service, listener);
@@ -73,7 +73,7 @@ export class Bus {
   }
 
   /** Hears what other processes announce of this partition, until released; as Listener.listen. */
-  await(service: ServiceName, of: Announcement['of'], partition: number, onHeard: () => void): Hearing {
+  hear(service: ServiceName, of: Announcement['of'], partition: number, onHeard: () => void): Hearing {
     const hearing = this.#listenerOf
       .get(service)
       ?.listen(channelOf(service, { of, partition }), `${service} ${of}`, onHeard);
@@ -91,7 +91,7 @@ export class Bus {
     await Promise.all([...this.#listeners.values()].map((listener) => listener.close()));
   }
 
-  readonly #hear = (channel: string, payload: string): void => {
+  readonly #onNotify = (channel: string, payload: string): void => {
     const heard = decode(channel, payload);
     if (heard && heard.from !== this.id) this.emit(heard.service, [heard.news], 'elsewhere');
   };
@@ -129,7 +129,7 @@ export class Announcer {
   tell(news: Announcement[]): void {
     if (news.length === 0) return;
     this.#bus.emit(this.#service, news, 'here');
-    // By far the most are alone: one look for all news.
+    // Alone: one look for all news.
     if (!this.#bus.isShared(this.#service)) return;
     for (const item of news)
       if (this.#bus.isAwaited(this.#service, item.of) && !this.#isForHere(item))

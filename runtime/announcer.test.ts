@@ -24,7 +24,7 @@ async function given() {
   const hear = async (...partitions: number[]) => {
     const begun = partitions.map((partition) => {
       const { promise, resolve } = Promise.withResolvers<void>();
-      ears.await(TOY, 'log', partition, resolve);
+      ears.hear(TOY, 'log', partition, resolve);
       return promise;
     });
     await Promise.all(begun);

@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import { createSecureContext } from 'node:tls';
 import { SERVICES, type ServiceName } from '@stream-processing/contracts/names.ts';
 import { cleanEnv, EnvMissingError, makeValidator } from 'envalid';
-import { type KafkaOptions, SASL_MECHANISMS, type SaslMechanism } from './kafka.ts';
+import { type KafkaOptions, SASL_MECHANISMS, type SaslMechanism } from './kafka-options.ts';
 import type { Installation } from './migrate.ts';
 import { StartupError } from './startup-error.ts';
 

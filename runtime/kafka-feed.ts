@@ -4,7 +4,9 @@
  */
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Consumer } from '@platformatic/kafka';
-import { fetchFrom, isKafkaError, type Kafka, partitionToFetch, unavailable } from './kafka.ts';
+import type { Kafka } from './kafka.ts';
+import { isKafkaError, unavailable } from './kafka-errors.ts';
+import { fetchFrom, OFFSET_OUT_OF_RANGE, partitionToFetch } from './kafka-fetch.ts';
 import { type TopicRecord, toRecords } from './kafka-records.ts';
 import { LogMissing } from './log.ts';
 
@@ -227,5 +229,3 @@ interface FetchAnswer {
   topicId: string;
   partitions: { partitionIndex: number; errorCode: number }[];
 }
-
-const OFFSET_OUT_OF_RANGE = 1;

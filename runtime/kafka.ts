@@ -4,32 +4,24 @@ import {
   Consumer,
   FetchIsolationLevels,
   findErrorBy,
-  GenericError,
   ListOffsetTimestamps,
   Producer,
   stringSerializers,
 } from '@platformatic/kafka';
 import type { ServiceName } from '@stream-processing/contracts/names.ts';
 import { coalesce } from './coalesce.ts';
+import { isKafkaError, unavailable } from './kafka-errors.ts';
+import {
+  type FetchResponse,
+  fetchFrom,
+  inTime,
+  OFFSET_OUT_OF_RANGE,
+  partitionToFetch,
+} from './kafka-fetch.ts';
+import { type KafkaOptions, topicConfig } from './kafka-options.ts';
 import { type Message, type TopicRecord, toRecords } from './kafka-records.ts';
 import { LogMissing, LogUnavailable } from './log.ts';
 import { StartupError } from './startup-error.ts';
-
-export interface KafkaOptions {
-  /** host:port of some brokers; the others are found through them. */
-  brokers: string[];
-  /** Before the service's name. */
-  topicPrefix: string;
-  replicationFactor: number;
-  /** Hours; 0: for ever. */
-  retentionHours: number;
-  /** PEM texts; undefined: no TLS. */
-  tls?: { ca?: string | undefined; cert?: string | undefined; key?: string | undefined } | undefined;
-  sasl?: { mechanism: SaslMechanism; username: string; password: string } | undefined;
-}
-
-export const SASL_MECHANISMS = ['PLAIN', 'SCRAM-SHA-256', 'SCRAM-SHA-512'] as const;
-export type SaslMechanism = (typeof SASL_MECHANISMS)[number];
 
 /** What a topic's partition holds: offsets from `first` to below `next`. */
 export interface Offsets {
@@ -292,82 +284,6 @@ export class Kafka {
       }),
     );
   }
-}
-
-/** What a topic is created with, besides partitions and copies. */
-export function topicConfig(options: Pick<KafkaOptions, 'replicationFactor' | 'retentionHours'>) {
-  const { replicationFactor, retentionHours } = options;
-  return {
-    'cleanup.policy': 'delete',
-    'retention.ms': retentionHours === 0 ? '-1' : String(retentionHours * 3_600_000),
-    // A write is acknowledged by all but one of the copies at least: it survives a broker, and so does writing.
-    'min.insync.replicas': String(Math.max(1, replicationFactor - 1)),
-  };
-}
-
-const OFFSET_OUT_OF_RANGE = 1;
-
-/** Whatever becomes of a request in the client: nobody here waits for ever. Longer than three tries take at brokers that keep silent; others answer, or refuse, sooner. */
-const ANSWER_MS_MAX = 20_000;
-
-function inTime<T>(answer: Promise<T>): Promise<T> {
-  const late = Promise.withResolvers<never>();
-  const timer = setTimeout(() => late.reject(new LogUnavailable('Kafka does not answer')), ANSWER_MS_MAX);
-  return Promise.race([answer, late.promise]).finally(() => clearTimeout(timer));
-}
-
-/**
- * One fetch. After an answer with an error the broker's session for this client is a step ahead of the client's, which
- * the client learns by its next request failing: that one is repeated.
- */
-export async function fetchFrom(
-  consumer: Consumer,
-  options: Parameters<Consumer['fetch']>[0],
-): Promise<FetchResponse> {
-  return inTime(consumer.fetch(options)).catch((error) => {
-    if (SESSION_LOST.some((id) => isKafkaError(error, id))) return inTime(consumer.fetch(options));
-    throw error;
-  });
-}
-
-export type FetchResponse = Awaited<ReturnType<Consumer['fetch']>>;
-
-const SESSION_LOST = [
-  'INVALID_FETCH_SESSION_EPOCH',
-  'FETCH_SESSION_ID_NOT_FOUND',
-  'FETCH_SESSION_TOPIC_ID_ERROR',
-];
-
-export function partitionToFetch(partition: number, offset: number, bytes: number) {
-  return {
-    partition,
-    fetchOffset: BigInt(offset),
-    partitionMaxBytes: bytes,
-    currentLeaderEpoch: -1,
-    lastFetchedEpoch: -1,
-  };
-}
-
-export function isKafkaError(error: unknown, id: string): boolean {
-  return findErrorBy(error as Error, 'apiId', id) !== null;
-}
-
-/** What the client said, as one of the log's own errors. */
-export function unavailable(error: unknown, topic?: string): Error {
-  if (!(error instanceof GenericError || error instanceof AggregateError)) return error as Error;
-  const isMissing =
-    error.message.startsWith('Unknown topic') ||
-    ['UNKNOWN_TOPIC_OR_PARTITION', 'UNKNOWN_TOPIC_ID'].some((id) => isKafkaError(error, id));
-  return isMissing
-    ? new LogMissing(`the Kafka topic ${topic ?? ''} does not exist`, { cause: error })
-    : new LogUnavailable(reasonOf(error), { cause: error });
-}
-
-/** The first error that says something by itself. */
-function reasonOf(error: Error): string {
-  if (error instanceof AggregateError && error.errors.length > 0) return reasonOf(error.errors.at(-1));
-  if (error.cause instanceof Error) return reasonOf(error.cause);
-  return error.message;
 }
 
 function getOrMake<Key, Value>(map: Map<Key, Value>, key: Key, make: () => Value): Value {

@@ -2,6 +2,7 @@ import { describe, expect, onTestFinished, test } from 'vitest';
 import { createDatabase } from '../test/database.ts';
 import { logPortSuite } from '../test/log-port.ts';
 import { connectFor, createToy, PARTITIONS, positions, TOY } from '../test/toy.ts';
+import { until } from '../test/until.ts';
 import { Announcer, Bus } from './announcements.ts';
 import { append } from './append.ts';
 import { LogMissing } from './log.ts';
@@ -34,10 +35,10 @@ async function createLog(where: 'here' | 'elsewhere') {
   };
 }
 
-function reading(url: string, bus: Bus) {
+function reading(url: string, bus: Bus, pollMs = 50) {
   bus.join(TOY, url);
   const sql = connect(url, { max: 3, name: 'reader', schema: schemaOf(TOY), role: readerRole(TOY) });
-  const reader = postgresLog({ sql, service: TOY, follower: 'order-service', bus, pollMs: 50 });
+  const reader = postgresLog({ sql, service: TOY, follower: 'order-service', bus, pollMs });
   onTestFinished(() => reader.close());
   return reader;
 }
@@ -49,6 +50,22 @@ function outbox(...added: { user_id: number; value?: number }[]): Outbox {
   }
   return outgoing;
 }
+
+test('a waiting consumer hears of what another process appends, also where it does not look by itself', async () => {
+  const { url, sql, bus } = await createToy();
+  await sql.begin((tx) => append(tx, outbox({ user_id: 0 }), new Date()));
+  const reader = reading(url, bus, 600_000);
+  await until('it has looked once, as it begins', () => reader.seen(0) === 1);
+  const never = new AbortController();
+  let hasHeard = false;
+  void reader.wait(1, 0, never.signal).then(() => {
+    hasHeard = true;
+  });
+  const events = await sql.begin((tx) => append(tx, outbox({ user_id: 1 }), new Date()));
+  new Announcer(TOY, sql, new Bus()).announce({ events, moves: [] });
+  await until('it hears of the event', () => hasHeard);
+  expect(reader.seen(1)).toBe(1);
+});
 
 test('a service that has never started has a missing log, not an empty one', async () => {
   const reader = reading(await createDatabase(), new Bus());

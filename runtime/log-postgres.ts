@@ -57,7 +57,7 @@ export function postgresLog({
   function hear(partition: number, signal: AbortSignal) {
     if (heard.has(partition)) return;
     heard.add(partition);
-    const hearing = bus.await(service, 'log', partition, lookNow);
+    const hearing = bus.hear(service, 'log', partition, lookNow);
     signal.addEventListener('abort', () => {
       heard.delete(partition);
       hearing.release();

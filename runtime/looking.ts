@@ -26,6 +26,9 @@ export class Looking {
     this.#wait(ms);
   }
 
+  /** Looks at once. */
+  readonly now = (): void => void this.#look().catch(() => {});
+
   async close(): Promise<void> {
     this.#closed = true;
     clearTimeout(this.#timer);

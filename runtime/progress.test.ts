@@ -110,18 +110,18 @@ test('whoever watches a partition looks at what other instances tell of it, unti
 test('an instance hears others of a partition that somebody watches, from when it hands it over', async () => {
   const { progress, bus, url, tellElsewhere } = await following();
   bus.join(TOY, url);
-  const awaited: number[] = [];
-  const { await: hear } = bus;
-  bus.await = (service, of, partition, onHeard) => {
-    awaited.push(partition);
+  const heard: number[] = [];
+  const { hear } = bus;
+  bus.hear = (service, of, partition, onHeard) => {
+    heard.push(partition);
     return hear.call(bus, service, of, partition, onHeard);
   };
   progress.hold(1, true);
   const { promise: looked, resolve } = Promise.withResolvers<void>();
   const unwatch = progress.watch(1, resolve);
-  expect(awaited).toEqual([]);
+  expect(heard).toEqual([]);
   progress.hold(1, false);
-  expect(awaited).toEqual([1]);
+  expect(heard).toEqual([1]);
   tellElsewhere(1, 1);
   await looked;
   expect(progress.applied(TOY_SOURCE, 1)).toBe(1);

@@ -129,10 +129,8 @@ export class Progress {
     for (const hearing of hearings.splice(0)) hearing.release();
     if (this.#held.has(partition)) return;
     for (const source of this.#logs.keys())
-      hearings.push(this.#bus.await(this.#service, source, partition, this.#lookNow));
+      hearings.push(this.#bus.hear(this.#service, source, partition, this.#looking.now));
   }
-
-  readonly #lookNow = () => void this.#look().catch(() => {});
 
   /** The cursors in the database tell what nobody else did. */
   async #look(): Promise<void> {

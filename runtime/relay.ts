@@ -76,7 +76,6 @@ export class Relay {
   readonly #closing = new AbortController();
   readonly #stopHearing: () => void;
   readonly #looking = new Looking({ look: () => this.#look(), isNeeded: () => this.#waiting.size > 0 });
-  readonly #lookNow = () => void this.#look().catch(() => {});
   readonly #checking: Promise<void>;
 
   constructor(options: RelayOptions) {
@@ -122,7 +121,7 @@ export class Relay {
     // What is relayed here is known here.
     const hearing = this.isAt(partition)
       ? undefined
-      : bus.await(service, 'published', partition, this.#lookNow);
+      : bus.hear(service, 'published', partition, this.#looking.now);
     this.#looking.begin(hearing?.isKnown() === false);
     const late = AbortSignal.timeout(PUBLISH_MS_MAX);
     await this.#published.until(partition, position, late);

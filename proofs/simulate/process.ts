@@ -48,7 +48,7 @@ class SimulatedBus extends Bus {
     return false;
   }
 
-  override await(...[, , , onHeard]: Parameters<Bus['await']>): ReturnType<Bus['await']> {
+  override hear(...[, , , onHeard]: Parameters<Bus['hear']>): ReturnType<Bus['hear']> {
     let isHeard = false;
     setTimeout(() => {
       isHeard = true;
