@@ -19,8 +19,13 @@ export const LOGS = ['postgres', 'kafka'] as const;
 export const TITLE: Record<Log, string> = { postgres: 'by PostgreSQL', kafka: 'by Kafka' };
 const USERS = 1000;
 const WARM_SECONDS = 15;
-/** Once in a run: brokers take about a minute under load until their code is compiled. */
-const BROKERS_WARM_SECONDS = 75;
+/**
+ * Brokers take minutes under load until their code is compiled, once in a run: they are warm when two looks in a row are not
+ * faster than the fastest before by more than this.
+ */
+const WARMER = 1.03;
+const LEVEL_LOOKS = 2;
+const LOOKS_MAX = 20;
 const WARM_CONNECTIONS = 1024;
 const OFFERED_SECONDS = 10;
 const REST_SECONDS = 10;
@@ -58,15 +63,31 @@ export async function withApart(
     try {
       const users = await seed(apart.urls, USERS, signal);
       const site = { log, apart, users, databaseUrl };
-      const seconds = cluster && !warmBrokers.has(cluster) ? BROKERS_WARM_SECONDS : WARM_SECONDS;
-      if (cluster) warmBrokers.add(cluster);
-      await measure(context, site, { connections: WARM_CONNECTIONS, seconds, round: 0 });
+      const warm = async () => {
+        const warming = { connections: WARM_CONNECTIONS, seconds: WARM_SECONDS, round: 0 };
+        return (await measure(context, site, warming)).row.value;
+      };
+      if (cluster && !warmBrokers.has(cluster)) {
+        progress('  brokers are loaded until they are not faster any more');
+        await untilLevel(warm);
+        warmBrokers.add(cluster);
+      } else await warm();
       await work(site);
     } finally {
       await apart.stop();
     }
   } finally {
     await dropDatabase(name);
+  }
+}
+
+async function untilLevel(look: () => Promise<number>): Promise<void> {
+  let fastest = 0;
+  let level = 0;
+  for (let looks = 0; level < LEVEL_LOOKS && looks < LOOKS_MAX; looks += 1) {
+    const rate = await look();
+    level = rate > fastest * WARMER ? 0 : level + 1;
+    fastest = Math.max(fastest, rate);
   }
 }
 
