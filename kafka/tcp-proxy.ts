@@ -1,10 +1,11 @@
 import { connect, createServer, type Server, type Socket } from 'node:net';
 
-/** Passes bytes on to a port of this machine, and can be cut. */
+/** Passes bytes on to a port of this machine, and can be cut, or fall silent. */
 export class TcpProxy {
   readonly #server: Server;
   readonly #sockets = new Set<Socket>();
   #isCut = false;
+  #isSilent = false;
 
   private constructor(target: number) {
     this.#server = createServer((client) => {
@@ -22,6 +23,7 @@ export class TcpProxy {
         socket.on('error', end);
         socket.on('close', end);
       }
+      if (this.#isSilent) return;
       client.pipe(upstream);
       upstream.pipe(client);
     });
@@ -42,8 +44,16 @@ export class TcpProxy {
     for (const socket of this.#sockets) socket.destroy();
   }
 
+  /** What is connected stays so, and no byte arrives any more; nor does one of whoever connects. */
+  fallSilent(): void {
+    this.#isSilent = true;
+    for (const socket of this.#sockets) socket.unpipe().pause();
+  }
+
+  /** For those who connect from now on. */
   mend(): void {
     this.#isCut = false;
+    this.#isSilent = false;
   }
 
   close(): void {

@@ -1,6 +1,7 @@
 import type { Logger } from 'pino';
 import type { Bus } from './announcements.ts';
 import { Chain } from './chain.ts';
+import { SILENT_MS_MAX } from './silence.ts';
 import { connect } from './sql.ts';
 
 /** Who waits longer for one service's rows should not hold up the others. */
@@ -28,6 +29,7 @@ export class Chains {
       lasting: true,
       writes: true,
       lock_ms_max: LOCK_MS_MAX,
+      silent_ms_max: SILENT_MS_MAX,
     });
     const chain = new Chain({
       sql,

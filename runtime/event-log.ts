@@ -11,6 +11,7 @@ import { kafkaLog } from './log-kafka.ts';
 import { postgresLog } from './log-postgres.ts';
 import { readerRole } from './migrate.ts';
 import { Relay } from './relay.ts';
+import { SILENT_MS_MAX } from './silence.ts';
 import { connect, schemaOf } from './sql.ts';
 import { StartupError } from './startup-error.ts';
 
@@ -116,7 +117,12 @@ async function createTopic(
 
 /** As the role that may read the log of `source` and nothing else. */
 function readerOf(url: string, source: ServiceName, reader: ServiceName, bus: Bus): LogReader {
-  const options = { max: LOG_CONNECTIONS, name: `${reader} reads ${source}`, schema: schemaOf(source) };
-  const sql = connect(url, { ...options, role: readerRole(source) });
+  const sql = connect(url, {
+    max: LOG_CONNECTIONS,
+    name: `${reader} reads ${source}`,
+    schema: schemaOf(source),
+    role: readerRole(source),
+    silent_ms_max: SILENT_MS_MAX,
+  });
   return postgresLog({ sql, service: source, follower: reader, bus });
 }

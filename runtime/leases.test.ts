@@ -2,12 +2,12 @@ import { expect, onTestFinished, test } from 'vitest';
 import { createDatabase } from '../test/database.ts';
 import { TOY } from '../test/toy.ts';
 import { until } from '../test/until.ts';
-import { Leases } from './leases.ts';
+import { type LeaseOptions, Leases } from './leases.ts';
 import { connect } from './sql.ts';
 
 const PARTITIONS = 8;
 
-function member(url: string, partitions = PARTITIONS) {
+function member(url: string, partitions = PARTITIONS, more: Partial<LeaseOptions> = {}) {
   const working = new Set<number>();
   const leases = new Leases({
     url,
@@ -17,6 +17,7 @@ function member(url: string, partitions = PARTITIONS) {
     onReleased: async (partition) => void working.delete(partition),
     onError: () => {},
     tickMs: 20,
+    ...more,
   });
   onTestFinished(() => leases.close());
   return { leases, working };
@@ -70,4 +71,16 @@ test('an instance whose connection dies stops its work, and all partitions are w
     () => members.flatMap(({ working }) => [...working]).length === PARTITIONS,
   );
   expect(before).toHaveLength(4);
+});
+
+test('an instance that stands still has lost its partitions to others, though its connection is sound', async () => {
+  const url = await createDatabase();
+  const NEVER_MS = 60_000;
+  const still = member(url, PARTITIONS, { tickMs: NEVER_MS, idle_ms_max: 1000 });
+  await still.leases.start();
+  expect(still.working.size).toBe(PARTITIONS);
+  const other = member(url);
+  await other.leases.start();
+  await until('the other one works on all partitions', () => other.working.size === PARTITIONS);
+  expect(still.working.size, 'it knows').toBe(0);
 });

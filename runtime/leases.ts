@@ -3,10 +3,11 @@
  * are for efficiency only; correctness is the compare-and-set of the cursors. Every instance holds a shared
  * `member` lock, so each can count the members and take its share, which is as even as whole partitions go: what is left
  * over goes to the first ones, one each, in the order of their backends' process ids. A dead instance's locks vanish with
- * its connection.
+ * its connection, which PostgreSQL ends too when an instance stands still or its machine is gone.
  */
 import { SERVICES, type ServiceName } from '@stream-processing/contracts/names.ts';
 import { repeat } from './repeat.ts';
+import { SILENT_MS_MAX } from './silence.ts';
 import { connect, type Sql, schemaOf } from './sql.ts';
 
 export interface LeaseOptions {
@@ -18,9 +19,13 @@ export interface LeaseOptions {
   onReleased: (partition: number) => Promise<void>;
   onError: (error: unknown) => void;
   tickMs?: number;
+  /** Whoever does not look at the leases for so long has lost them. */
+  idle_ms_max?: number;
 }
 
 const TICK_MS = 1000;
+/** With a look each second: others take over within 7 s from an instance that stands still. */
+const IDLE_MS_MAX = 6000;
 // First key of the advisory locks; the second is MEMBER or the partition + 1.
 const LOCK_CLASS = 0x5350_0000;
 const MEMBER = 0;
@@ -42,6 +47,8 @@ export class Leases {
       name: `${options.service} leases`,
       schema: schemaOf(options.service),
       lasting: true,
+      silent_ms_max: SILENT_MS_MAX,
+      idle_ms_max: options.idle_ms_max ?? IDLE_MS_MAX,
       onclose: () => void this.#dropAll(),
     });
   }

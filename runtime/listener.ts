@@ -1,6 +1,8 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import pg from 'pg';
 import { repeat } from './repeat.ts';
+import { endWhenSilent, NOTICE_VANISHED, SILENT_MS_MAX } from './silence.ts';
+import { asOptions } from './sql.ts';
 
 export interface ListenerOptions {
   /** Shown in `pg_stat_activity`. */
@@ -10,6 +12,8 @@ export interface ListenerOptions {
   /** Another process is there under a name that this one joined; called again and again. */
   onOthers: (name: string) => void;
   onNotify: (channel: string, payload: string) => void;
+  /** As SqlOptions. */
+  silent_ms_max?: number;
 }
 
 /** Somebody's wish to hear a channel. */
@@ -130,6 +134,7 @@ export class Listener {
         connectionString: this.#url,
         application_name: this.#options.name,
         keepAlive: true,
+        options: asOptions(NOTICE_VANISHED),
       });
       client.on('notification', ({ channel, payload = '' }) => {
         if (!this.#names.has(channel)) this.#options.onNotify(channel, payload);
@@ -139,6 +144,7 @@ export class Listener {
       client.on('end', () => this.#lost(client));
       try {
         await client.connect();
+        endWhenSilent(client, this.#options.silent_ms_max ?? SILENT_MS_MAX);
         this.#client = client;
         this.#sync();
       } catch {

@@ -16,6 +16,7 @@ import { migrate } from './migrate.ts';
 import { Pipeline } from './pipeline.ts';
 import { Progress } from './progress.ts';
 import { Retention } from './retention.ts';
+import { SILENT_MS_MAX } from './silence.ts';
 import { connect, schemaOf } from './sql.ts';
 import { asStartupError } from './startup-error.ts';
 import type { Decision } from './work.ts';
@@ -89,9 +90,16 @@ async function open<State, Command, D extends Decision>(
   }).catch((error) => {
     throw error === signal.reason ? error : asStartupError(error, database);
   });
-  const sql = connect(url, { max: READ_CONNECTIONS, name, schema });
+  const sql = connect(url, { max: READ_CONNECTIONS, name, schema, silent_ms_max: SILENT_MS_MAX });
   closers.unshift(() => sql.end());
-  const writeSql = connect(url, { max: 1, name: `${name} pipeline`, schema, lasting: true, writes: true });
+  const writeSql = connect(url, {
+    max: 1,
+    name: `${name} pipeline`,
+    schema,
+    lasting: true,
+    writes: true,
+    silent_ms_max: SILENT_MS_MAX,
+  });
   closers.unshift(() => writeSql.end());
 
   await createCursors(sql, follows, partitions);

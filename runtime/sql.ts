@@ -4,6 +4,7 @@
  * one travel together, in the order of their calls.
  */
 import pg from 'pg';
+import { endWhenSilent, NOTICE_VANISHED } from './silence.ts';
 import { normalize } from './sql-errors.ts';
 import { type Answer, Group, type Prepared } from './sql-group.ts';
 import { type Rows, type Statement, statement } from './sql-query.ts';
@@ -47,6 +48,10 @@ export interface SqlOptions {
   writes?: boolean;
   /** How long one of its statements waits for a lock at most; default 10,000. */
   lock_ms_max?: number;
+  /** A connection on which a statement gets no answer for so long is lost; without it, never. */
+  silent_ms_max?: number;
+  /** PostgreSQL ends a connection that asks nothing for so long, and lets go of what it locked. */
+  idle_ms_max?: number;
   /** A connection was lost or closed. */
   onclose?: () => void;
 }
@@ -69,7 +74,11 @@ export function connect(url: string, options: SqlOptions): Sql {
   });
   // A connection that is lost while nothing runs on it is no error: the next statement opens another.
   pool.on('error', () => {});
-  pool.on('connect', (client) => void client.on('error', () => {}));
+  const { silent_ms_max } = options;
+  pool.on('connect', (client) => {
+    client.on('error', () => {});
+    if (silent_ms_max !== undefined) endWhenSilent(client, silent_ms_max);
+  });
   if (options.onclose) pool.on('remove', options.onclose);
   return sqlOn(pool, options.schema);
 }
@@ -223,7 +232,13 @@ function preparedBy(client: pg.PoolClient): Prepared {
   return prepared;
 }
 
-function sessionOptions({ schema, role, writes, lock_ms_max = LOCK_MS_MAX }: SqlOptions): string {
+function sessionOptions({
+  schema,
+  role,
+  writes,
+  lock_ms_max = LOCK_MS_MAX,
+  idle_ms_max,
+}: SqlOptions): string {
   const settings = {
     search_path: schema,
     // Planned once a connection: planning each time took a third of a small transaction. A plan made while its table is
@@ -242,8 +257,15 @@ function sessionOptions({ schema, role, writes, lock_ms_max = LOCK_MS_MAX }: Sql
           idle_in_transaction_session_timeout: '10s',
         }
       : {}),
+    ...(idle_ms_max === undefined ? {} : { idle_session_timeout: `${idle_ms_max}ms` }),
     ...(role ? { role } : {}),
+    ...NOTICE_VANISHED,
   };
+  return asOptions(settings);
+}
+
+/** Settings of a session, as a connection is opened with them. */
+export function asOptions(settings: Record<string, string | number>): string {
   return Object.entries(settings)
     .map(([name, value]) => `-c ${name}=${value}`)
     .join(' ');
