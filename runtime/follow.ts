@@ -1,7 +1,5 @@
 import type { ServiceName } from '@stream-processing/contracts/names.ts';
 import type { Logger } from 'pino';
-import { coalesce } from './coalesce.ts';
-import { readCursors } from './cursors.ts';
 import type { ServiceDefinition } from './definition.ts';
 import { Leases } from './leases.ts';
 import type { LogReader } from './log.ts';
@@ -10,13 +8,11 @@ import type { Pipeline } from './pipeline.ts';
 import { Processor } from './processor.ts';
 import type { Progress } from './progress.ts';
 import type { Relay } from './relay.ts';
-import type { Sql } from './sql.ts';
 import type { Decision } from './work.ts';
 
 interface Followed<State, Command, D extends Decision> {
   url: string;
   partitions: number;
-  sql: Sql;
   logs: Map<ServiceName, LogReader>;
   pipeline: Pipeline<State, Command, D>;
   /** undefined: others read the log where it is. */
@@ -32,7 +28,7 @@ interface Followed<State, Command, D extends Decision> {
  */
 export function followLogs<State, Command, D extends Decision>(
   { name, inbox }: ServiceDefinition<State, Command, D>,
-  { url, partitions, sql, logs, pipeline, relay, progress, logger, metrics }: Followed<State, Command, D>,
+  { url, partitions, logs, pipeline, relay, progress, logger, metrics }: Followed<State, Command, D>,
 ) {
   interface Running {
     stop: AbortController;
@@ -40,10 +36,6 @@ export function followLogs<State, Command, D extends Decision>(
     done: Promise<unknown>;
   }
   const running = new Map<number, Running>();
-  const cursors = coalesce(async (keys: { source: ServiceName; partition: number }[]) => {
-    const all = await readCursors(sql);
-    return keys.map((k) => all.find((c) => c.source === k.source && c.partition === k.partition)!.position);
-  });
 
   function start(partition: number) {
     progress.hold(partition, true);
@@ -56,7 +48,7 @@ export function followLogs<State, Command, D extends Decision>(
           log,
           toCommand: inbox,
           submit: (commands, cursor) => pipeline.submitEvents(commands, cursor),
-          position: () => cursors({ source, partition }),
+          position: () => progress.position({ source, partition }),
           fresh: () => progress.fresh(partition, { except: source }),
           onState: (state) => metrics.stopped.set({ source, partition }, state === 'stopped' ? 1 : 0),
           onConflict: () => void leases.release(partition).catch(leaseTrouble),
@@ -76,6 +68,8 @@ export function followLogs<State, Command, D extends Decision>(
     work?.stop.abort();
     await work?.done;
     progress.hold(partition, false);
+    // Whoever works on it now tells.
+    for (const source of logs.keys()) metrics.stopped.remove({ source, partition });
   }
 
   const leaseTrouble = (error: unknown) => logger.warn({ err: error }, 'leases cannot be renewed');

@@ -73,6 +73,32 @@ test('an instance whose connection dies stops its work, and all partitions are w
   expect(before).toHaveLength(4);
 });
 
+test('a partition whose work has not ended yet is not taken again, though its lock went with the connection', async () => {
+  const url = await createDatabase();
+  const { promise: ended, resolve: end } = Promise.withResolvers<void>();
+  const { promise: letGo, resolve: onLetGo } = Promise.withResolvers<void>();
+  const acquired: number[] = [];
+  const { leases } = member(url, PARTITIONS, {
+    onAcquired: (partition) => void acquired.push(partition),
+    onReleased: (partition) => {
+      onLetGo();
+      return partition === 3 ? ended : Promise.resolve();
+    },
+  });
+  // Before the leases are closed, which waits for it.
+  onTestFinished(() => end());
+  await leases.start();
+  const admin = connect(url, { max: 1, name: 'test', schema: 'public' });
+  onTestFinished(() => admin.end());
+  await admin`select pg_terminate_backend(pid) from pg_stat_activity where application_name = ${`${TOY} leases`}`;
+  await letGo;
+  await until('all others are taken again', () => acquired.length === 2 * PARTITIONS - 1);
+  expect(acquired.filter((partition) => partition === 3)).toHaveLength(1);
+  end();
+  await until('it is taken again', () => acquired.length === 2 * PARTITIONS);
+  expect(acquired.at(-1)).toBe(3);
+});
+
 test('an instance that stands still has lost its partitions to others, though its connection is sound', async () => {
   const url = await createDatabase();
   const NEVER_MS = 60_000;

@@ -35,6 +35,8 @@ export class Leases {
   readonly #lockClass: number;
   readonly #sql: Sql;
   readonly #held = new Set<number>();
+  /** Work on these has not ended yet; until then they are not taken again. */
+  readonly #ending = new Map<number, Promise<void>>();
   readonly #closing = new AbortController();
   #ticking: Promise<void> = Promise.resolve();
   #member = false;
@@ -71,16 +73,30 @@ export class Leases {
   /** Another instance was seen at work on this partition. */
   async release(partition: number): Promise<void> {
     if (!this.#held.delete(partition)) return;
-    await this.#options.onReleased(partition);
-    await this.#sql`select pg_advisory_unlock(${this.#lockClass}::int, ${partition + 1}::int)`;
+    await this.#end(
+      partition,
+      async () =>
+        void (await this.#sql`select pg_advisory_unlock(${this.#lockClass}::int, ${partition + 1}::int)`),
+    );
   }
 
   async close(): Promise<void> {
     this.#closing.abort();
     await this.#ticking;
-    await Promise.all([...this.#held].map((partition) => this.#options.onReleased(partition)));
+    const held = [...this.#held];
     this.#held.clear();
+    for (const partition of held) void this.#end(partition);
+    await Promise.allSettled(this.#ending.values());
     await this.#sql.end();
+  }
+
+  #end(partition: number, unlock = async () => {}): Promise<void> {
+    const ended = this.#options
+      .onReleased(partition)
+      .then(unlock)
+      .finally(() => this.#ending.delete(partition));
+    this.#ending.set(partition, ended);
+    return ended;
   }
 
   async #tick(): Promise<void> {
@@ -90,7 +106,7 @@ export class Leases {
     for (const partition of [...this.#held].slice(share)) await this.release(partition);
     for (let partition = 0; partition < partitions && this.#held.size < share; partition += 1) {
       if (this.#closing.signal.aborted) return;
-      if (this.#held.has(partition)) continue;
+      if (this.#held.has(partition) || this.#ending.has(partition)) continue;
       const [row] = await this.#sql<{ got: boolean }[]>`
         select pg_try_advisory_lock(${this.#lockClass}::int, ${partition + 1}::int) as got`;
       if (!row!.got) continue;
@@ -112,11 +128,11 @@ export class Leases {
     return { members: Math.max(1, row!.members), rank: row!.rank };
   }
 
-  /** The connection is gone and the locks with it: stop everything before asking for them again. */
+  /** The connection is gone and the locks with it: everything stops. */
   async #dropAll(): Promise<void> {
     this.#member = false;
     const lost = [...this.#held];
     this.#held.clear();
-    await Promise.all(lost.map((partition) => this.#options.onReleased(partition)));
+    await Promise.all(lost.map((partition) => this.#end(partition)));
   }
 }

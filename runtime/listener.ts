@@ -23,6 +23,8 @@ export interface Hearing {
   release(): void;
 }
 
+const CONNECT_MS_MAX = 10_000;
+const END_MS_MAX = 5000;
 const RETRY_MS = 500;
 const COUNT_MS = 1000;
 /** A channel is listened to for so long after the last one let go: the next one follows soon, most often. */
@@ -66,6 +68,8 @@ export class Listener {
   /** Names that somebody asked about; of these, under which nobody else is there. */
   readonly #asked = new Set<string>();
   #alone = new Set<string>();
+  /** Who made himself known since the last count began. */
+  readonly #met = new Set<string>();
   readonly #counting: Promise<void>;
 
   constructor(url: string, options: ListenerOptions) {
@@ -119,9 +123,11 @@ export class Listener {
   async close(): Promise<void> {
     this.#closing.abort();
     await this.#connecting;
+    // First: a question under way fails then, instead of being awaited.
+    const ended = this.#client?.end().catch(() => {});
     await this.#counting;
     await this.#syncing;
-    await this.#client?.end().catch(() => {});
+    await Promise.race([ended, delay(END_MS_MAX, undefined, { ref: false })]);
   }
 
   #connect(): void {
@@ -134,6 +140,7 @@ export class Listener {
         connectionString: this.#url,
         application_name: this.#options.name,
         keepAlive: true,
+        connectionTimeoutMillis: CONNECT_MS_MAX,
         options: asOptions(NOTICE_VANISHED),
       });
       client.on('notification', ({ channel, payload = '' }) => {
@@ -193,11 +200,13 @@ export class Listener {
       ...[...this.#listened.difference(channels)].map((name) => `unlisten ${pg.escapeIdentifier(name)}`),
       ...[...this.#locked.difference(names)].map((name) => `select ${lockOf('unlock', name)}`),
     ];
-    if (statements.length === 0) return;
+    // A channel that was let go may be wanted again before that was told.
+    if (statements.length === 0) return this.#tellHeard();
     try {
       await client.query(statements.join(';'));
     } catch {
-      // With the next connection everything is asked for anew.
+      // With the next connection everything is asked for anew; not at once, since this may fail there too: a standby cannot listen.
+      await delay(RETRY_MS, undefined, { signal: this.#closing.signal, ref: false }).catch(() => {});
       await client.end().catch(() => {});
       return;
     }
@@ -213,6 +222,7 @@ export class Listener {
   }
 
   #meet(name: string): void {
+    this.#met.add(name);
     this.#alone.delete(name);
     this.#options.onOthers(name);
   }
@@ -239,6 +249,7 @@ export class Listener {
   async #count(): Promise<void> {
     const client = this.#client;
     if (!client || this.#asked.size === 0) return;
+    this.#met.clear();
     const { rows } = await client.query<{ name: string }>(
       `select name from unnest($1::text[]) as name except
       select name from unnest($1::text[]) as name join pg_locks on objid = hashtext(name)::oid
@@ -248,7 +259,7 @@ export class Listener {
     );
     // Lost meanwhile: whoever came since then is not counted.
     if (this.#client !== client) return;
-    this.#alone = new Set(rows.map(({ name }) => name));
+    this.#alone = new Set(rows.map(({ name }) => name)).difference(this.#met);
     for (const name of this.#asked.difference(this.#alone)) if (this.#names.has(name)) this.#meet(name);
   }
 }

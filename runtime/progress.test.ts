@@ -127,3 +127,12 @@ test('an instance hears others of a partition that somebody watches, from when i
   expect(progress.applied(TOY_SOURCE, 1)).toBe(1);
   unwatch();
 });
+
+test('whoever asks for a cursor as it stands, as one does who takes a partition over, knows what others applied', async () => {
+  const { progress, publish, applyElsewhere } = await following();
+  await publish();
+  await applyElsewhere(0, 1);
+  expect(progress.applied(TOY_SOURCE, 1)).toBe(0);
+  expect(await progress.position({ source: TOY_SOURCE, partition: 1 })).toBe(1);
+  expect(progress.applied(TOY_SOURCE, 1)).toBe(1);
+});

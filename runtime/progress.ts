@@ -1,6 +1,7 @@
 import type { ServiceName } from '@stream-processing/contracts/names.ts';
 import { Problem } from '@stream-processing/contracts/problems.ts';
 import type { Announcement, Bus } from './announcements.ts';
+import { coalesce } from './coalesce.ts';
 import { readCursors } from './cursors.ts';
 import type { Hearing } from './listener.ts';
 import { LogMissing, type LogReader } from './log.ts';
@@ -48,7 +49,9 @@ export class Progress {
     if (isHeld) this.#held.add(partition);
     else this.#held.delete(partition);
     const watched = this.#watched.get(partition);
-    if (watched) this.#hearOthers(partition, watched);
+    if (!watched) return;
+    this.#hearOthers(partition, watched);
+    this.#lookFor(watched);
   }
 
   /**
@@ -64,7 +67,7 @@ export class Progress {
     }
     const { looks, hearings } = watched;
     looks.set(look, (looks.get(look) ?? 0) + 1);
-    this.#looking.begin(hearings.some((hearing) => !hearing.isKnown()));
+    this.#lookFor(watched);
     return () => {
       const left = looks.get(look)! - 1;
       if (left > 0) looks.set(look, left);
@@ -81,10 +84,17 @@ export class Progress {
 
   /** Reads the cursors as they stand in the database, where other instances move them too. */
   async refresh(): Promise<void> {
-    for (const cursor of await readCursors(this.#sql)) {
-      this.#applied.get(cursor.source)?.reached(cursor.partition, cursor.position);
-    }
+    await this.#readCursors();
   }
+
+  /** A cursor as it stands in the database. */
+  readonly position = coalesce(async (asked: { source: ServiceName; partition: number }[]) => {
+    const cursors = await this.#readCursors();
+    return asked.map(
+      ({ source, partition }) =>
+        cursors.find((cursor) => cursor.source === source && cursor.partition === partition)!.position,
+    );
+  });
 
   /**
    * Resolves when everything that the followed logs held for this partition at the moment of the call is applied;
@@ -122,6 +132,17 @@ export class Progress {
       const missing = end - waits.known(partition);
       throw new Problem('not_fresh', `${missing} events of ${source} are not applied yet.`);
     }
+  }
+
+  async #readCursors() {
+    const cursors = await readCursors(this.#sql);
+    for (const { source, partition, position } of cursors)
+      this.#applied.get(source)?.reached(partition, position);
+    return cursors;
+  }
+
+  #lookFor({ hearings }: Watched): void {
+    this.#looking.begin(hearings.some((hearing) => !hearing.isKnown()));
   }
 
   /** Or no more, where what is applied is known here. */

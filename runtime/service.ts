@@ -138,7 +138,6 @@ async function open<State, Command, D extends Decision>(
   const { leases, processorOf, held } = followLogs(definition, {
     url,
     partitions,
-    sql,
     logs,
     pipeline,
     relay,

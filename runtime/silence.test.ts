@@ -16,6 +16,8 @@ async function given() {
   const proxy = await TcpProxy.before(Number(port));
   onTestFinished(() => proxy.close());
   const url = new URL(direct);
+  // By TCP, past the server's own socket.
+  url.searchParams.delete('host');
   url.port = String(proxy.port);
   const sql = connect(url.href, { max: 1, name: 'test', schema: 'public', silent_ms_max: SILENT_MS });
   const admin = connect(direct, { max: 1, name: 'test', schema: 'public' });
@@ -77,6 +79,14 @@ test('what listens behind a network that fell silent listens again when there is
   await until('the connection is given up', () => listener.hasOthers('somebody'));
   proxy.mend();
   await until('it is heard again', () => heard === 2);
+});
+
+test('what listens can end though nothing answers any more', async () => {
+  const { url, proxy } = await given();
+  const listener = new Listener(url, { name: 'test', id: 'one', onOthers: () => {}, onNotify: () => {} });
+  await new Promise<void>((resolve) => void listener.listen('channel', 'somebody', resolve));
+  proxy.fallSilent();
+  await expect(listener.close()).resolves.toBeUndefined();
 });
 
 test('PostgreSQL notices that the machine of a client is gone', async () => {

@@ -25,7 +25,7 @@ async function shared(what: string, instances: ServiceProcess[]): Promise<void> 
   await until(what, isShared, TAKEOVER_MS_MAX);
 }
 
-test('instances of a service share its partitions, and take over when one dies, stops or comes', async () => {
+test('instances of a service share its partitions, and take over when one dies, stands still, stops or comes', async () => {
   const databaseUrl = await createDatabase();
   const start = () => startService('billing-service', databaseUrl);
   const [first, second, third] = [await start(), await start(), await start()];
@@ -33,6 +33,10 @@ test('instances of a service share its partitions, and take over when one dies, 
   first.child.kill('SIGKILL');
   await first.ended;
   await shared('two take over what the killed one worked on', [second, third]);
+  third.child.kill('SIGSTOP');
+  await shared('one takes over what the other, which stands still, worked on', [second]);
+  third.child.kill('SIGCONT');
+  await shared('that one gets its share again', [second, third]);
   third.child.kill('SIGTERM');
   expect(await third.ended).toBe(0);
   await shared('the last one takes over what the stopped one handed over', [second]);

@@ -2,8 +2,7 @@
 import type { ServiceName } from '@stream-processing/contracts/names.ts';
 import { type Announcement, Announcer, Bus } from '@stream-processing/runtime/announcements.ts';
 import { Chain } from '@stream-processing/runtime/chain.ts';
-import { coalesce } from '@stream-processing/runtime/coalesce.ts';
-import { createCursors, readCursors } from '@stream-processing/runtime/cursors.ts';
+import { createCursors } from '@stream-processing/runtime/cursors.ts';
 import type { Room, ServiceDefinition } from '@stream-processing/runtime/definition.ts';
 import { type LogReader, partitionOf } from '@stream-processing/runtime/log.ts';
 import { postgresLog } from '@stream-processing/runtime/log-postgres.ts';
@@ -189,10 +188,6 @@ export class SimulatedProcess implements Owner {
       announce: (committed) => announcer.announce(committed),
       onCommit: ({ decisions }) => listeners.forEach((listen) => void listen(decisions)),
     });
-    const cursors = coalesce(async (keys: { source: ServiceName; partition: number }[]) => {
-      const all = await readCursors(sql);
-      return keys.map((k) => all.find((c) => c.source === k.source && c.partition === k.partition)!.position);
-    });
     // biome-ignore lint/suspicious/noExplicitAny: as above
     const processors = new Map<string, Processor<any>>();
     const work = (partition: number) => {
@@ -206,7 +201,7 @@ export class SimulatedProcess implements Owner {
           log,
           toCommand: definition.inbox,
           submit: (commands, cursor) => pipeline.submitEvents(commands, cursor),
-          position: () => cursors({ source, partition }),
+          position: () => progress.position({ source, partition }),
           fresh: () => progress.fresh(partition, { except: source }),
           onState: (state) => state === 'stopped' && this.#world.count('stopped partition'),
           onConflict: () => {
