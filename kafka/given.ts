@@ -48,10 +48,15 @@ export function readTopic(kafka: Kafka): LogReader {
 }
 
 /** Relays the toy's log; `stop` lets go of all partitions. */
-export function startRelay(url: string, bus: Bus, kafka: Kafka) {
+export function startRelay(
+  url: string,
+  bus: Bus,
+  kafka: Kafka,
+  change: (log: LogReader) => LogReader = (log) => log,
+) {
   bus.join(TOY, url);
   const sql = connect(url, { max: 3, name: 'relay', schema: schemaOf(TOY), role: readerRole(TOY) });
-  const log = postgresLog({ sql, service: TOY, follower: 'kafka', bus, pollMs: 50 });
+  const log = change(postgresLog({ sql, service: TOY, follower: 'kafka', bus, pollMs: 50 }));
   const logger = pino({ level: process.env.TEST_LOG_LEVEL ?? 'silent' });
   const relay = new Relay({
     service: TOY,

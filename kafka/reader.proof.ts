@@ -44,6 +44,36 @@ test('an event that a repetition hides from the search is found, also when nothi
   }
 });
 
+test('a reader that begins inside a batch that came late does not take its last event for the newest', async () => {
+  const log = await givenLog();
+  const events = await log.append(8);
+  const positions: [from: number, to: number][] = [1, 1, 1, 2, 3, 4, 5, 6, 7, 8].map((each) => [each, each]);
+  for (const [from, to] of [...positions, [4, 7] as const])
+    await sendUntilTaken(
+      log.kafka,
+      events.slice(from - 1, to).map((event) => toMessage(log.topic, TOY, event)),
+    );
+  for (const after of range(0, 7)) {
+    const reader = readTopic(log.kafka);
+    const [first] = await reader.read(PARTITION, after, 1);
+    expect(first?.position, `after ${after}`).toBe(after + 1);
+    expect(await reader.end(PARTITION), `after ${after}`).toBe(8);
+    expect(await readAll(reader, after, 8), `after ${after}`).toEqual(range(after + 1, 8));
+  }
+});
+
+test('an event that the topic says there is and does not have is said to be missing, again and again, and not looked for at once', async () => {
+  const log = await givenLog();
+  const events = await log.append(3);
+  // A filling whose relay ended half way.
+  const half = events.slice(0, 2).map((event) => toMessage(log.topic, TOY, event, 3));
+  await sendUntilTaken(log.kafka, half);
+  const reader = readTopic(log.kafka);
+  expect(await readAll(reader, 0, 2)).toEqual([1, 2]);
+  reader.hint(PARTITION, 3);
+  for (let i = 0; i < 2; i += 1) await expect(reader.read(PARTITION, 2, 10)).rejects.toThrow('does not come');
+});
+
 test('who was told of an event that has not come yet waits for it, and does not ask again and again', async () => {
   const log = await givenLog();
   const { relay } = startRelay(log.url, log.bus, log.kafka);

@@ -95,6 +95,31 @@ test('while a topic is filled again its end is known already, so that no read ta
   expect(await readTopic(log.kafka).end(PARTITION)).toBe(20);
 });
 
+test('a relay that fills a topic again claims no more than is there, whatever the topic tells of the end', async () => {
+  const log = await givenLog();
+  const events = await log.append(20);
+  const half = events.slice(0, 10).map((event) => toMessage(log.topic, TOY, event, 20));
+  await log.kafka.send(half as [(typeof half)[0]]);
+  const { promise: mayGoOn, resolve: goOn } = Promise.withResolvers<void>();
+  onTestFinished(() => goOn());
+  const { relay } = startRelay(log.url, log.bus, log.kafka, (reader) => ({
+    ...reader,
+    // It finds out where to go on, which takes one event of it, and gets no further.
+    async read(partition, after, max) {
+      if (max > 1) await mayGoOn;
+      return reader.read(partition, after, max);
+    },
+  }));
+  await until('it was at every partition', () => relay.relayed.length === PARTITIONS);
+  // As one look at the topic tells, or another instance.
+  log.bus.emit(TOY, [{ of: 'published', partition: PARTITION, position: 20 }], 'elsewhere');
+  await relay.published(PARTITION, 20);
+  expect(relay.relayed).toContainEqual({ partition: PARTITION, position: 10 });
+  expect(relay.lag(PARTITION)).toBe(10);
+  goOn();
+  await until('it is filled', () => relay.relayed.some(({ position }) => position === 20));
+});
+
 test('a partition whose records were all too old still tells its end, and a reader behind hears what went', async () => {
   const log = await givenLog();
   const { relay } = startRelay(log.url, log.bus, log.kafka);
@@ -111,6 +136,9 @@ test('a partition whose records were all too old still tells its end, and a read
     async () => (await reader.end(PARTITION).catch(() => 0)) === 8,
   );
   expect(await reader.read(PARTITION, 8, 10)).toEqual([]);
+  const behind = readTopic(log.kafka);
+  await expect(behind.read(PARTITION, 4, 10), 'with nothing new').rejects.toMatchObject({ oldest: 9 });
+  expect(behind.seen(PARTITION), 'no more than there was').toBe(8);
   await log.append(1);
   await relay.published(PARTITION, 9);
   await expect(reader.read(PARTITION, 4, 10)).rejects.toMatchObject({ oldest: 9 });
@@ -185,7 +213,24 @@ test('records that the topic lost come again before anything new', async () => {
   expect(await readAll(readTopic(log.kafka), 0, 7)).toEqual(range(1, 7));
 });
 
-test('a topic that holds more than the log is not written to', async () => {
+test('where the mending of such a loss was interrupted too, it goes on there', async () => {
+  const log = await givenLog();
+  const events = await log.append(6);
+  const send = (from: number, to: number, end?: number) => {
+    const batch = events.slice(from - 1, to).map((event) => toMessage(log.topic, TOY, event, end));
+    return log.kafka.send(batch as [(typeof batch)[0]]);
+  };
+  // 3 to 5 were lost; 6 was written before anybody saw that, then the filling began, and its relay ended.
+  await send(1, 2);
+  await send(6, 6);
+  await send(3, 4, 6);
+  const { relay } = startRelay(log.url, log.bus, log.kafka);
+  await log.append(1);
+  await relay.published(PARTITION, 7);
+  expect(await readAll(readTopic(log.kafka), 0, 7)).toEqual(range(1, 7));
+});
+
+test('a topic that holds more than the log is not written to, also when the log holds as much', async () => {
   const log = await givenLog();
   const other = await givenLog();
   const events = await other.append(5);
@@ -200,9 +245,15 @@ test('a topic that holds more than the log is not written to', async () => {
         .end(0)
         .catch(() => -1)) === 0,
   );
-  const { next } = await log.kafka.offsetsOf(log.topic, PARTITION);
-  expect(next).toBe(5);
+  const nextOffset = async () => (await log.kafka.offsetsOf(log.topic, PARTITION)).next;
+  expect(await nextOffset()).toBe(5);
   expect(relay.lag(PARTITION)).toBe(1);
+  // The log has a sixth event by then, and a fifth of its own.
+  await log.append(5);
+  const later = startRelay(log.url, log.bus, log.kafka);
+  await until('the later relay looked', () => later.relay.relayed.length === PARTITIONS - 1);
+  await expect(later.relay.published(PARTITION, 6)).rejects.toMatchObject({ code: 'outcome_unknown' });
+  expect(await nextOffset()).toBe(5);
 });
 
 test('what nobody relayed yet is missing, not empty', async () => {

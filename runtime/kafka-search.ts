@@ -4,7 +4,7 @@
  */
 import type { Kafka } from './kafka.ts';
 import type { TopicRecord } from './kafka-records.ts';
-import { LogMissing } from './log.ts';
+import { type LogEvent, LogMissing } from './log.ts';
 
 /**
  * How far the log reaches in a partition whose next offset is `next`. The newest record alone would not do: it may be a
@@ -23,22 +23,31 @@ export async function newestIn(
 }
 
 /**
- * Up to which position the events are there below the offset `next`; 0: none is. Where events are missing between the last
- * two batches (the topic lost records and a relay crashed before it could mend that), only up to there.
+ * Up to which position the events are there below the offset `next`, and that event, unless it is long gone; 0: none is. Where events
+ * are missing between the last two batches (the topic lost records and a relay crashed before it could mend that), only up to there;
+ * and where the last one belongs to a filling that was not finished, only up to its own.
  */
 export async function relayedIn(
   kafka: Kafka,
   topic: string,
   partition: number,
   next: number,
-): Promise<number> {
+): Promise<{ position: number; event: LogEvent | undefined }> {
   const { before, last } = await lastBatches(kafka, topic, partition, next);
+  const position = reachedBy(before, last);
+  const event = [...before, ...last].find((record) => record.event?.position === position)?.event;
+  return { position, event };
+}
+
+function reachedBy(before: TopicRecord[], last: TopicRecord[]): number {
   const earlier = positionsOf(before);
-  const later = positionsOf(last);
   const reached = Math.max(0, ...earlier);
-  return later.length > 0 && (earlier.length === 0 || Math.min(...later) <= reached + 1)
-    ? Math.max(reached, ...later)
-    : reached;
+  const later = positionsOf(last);
+  if (later.length === 0) return reached;
+  const isUnfinished = Math.max(...last.map(({ end }) => end)) > Math.max(...later);
+  if (isUnfinished) return Math.max(...later);
+  const hasHole = earlier.length > 0 && Math.min(...later) > reached + 1;
+  return hasHole ? reached : Math.max(reached, ...later);
 }
 
 async function lastBatches(kafka: Kafka, topic: string, partition: number, next: number) {

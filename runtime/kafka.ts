@@ -10,6 +10,7 @@ import {
 } from '@platformatic/kafka';
 import type { ServiceName } from '@stream-processing/contracts/names.ts';
 import { coalesce } from './coalesce.ts';
+import { getOrMake } from './get-or-make.ts';
 import { isKafkaError, unavailable } from './kafka-errors.ts';
 import {
   type FetchResponse,
@@ -31,9 +32,16 @@ export interface Offsets {
 
 /** A broker that does not answer for so long is given up for this request. */
 const REQUEST_MS_MAX = 5000;
+/** One whose machine is gone does not even refuse. */
+const CONNECT_MS_MAX = 2000;
 /**
- * At least. Each try asks anew who leads the partition: with three, a leader's change within 0.3 s goes unnoticed. And each asks
- * another of KAFKA_BROKERS first: one that accepts connections and closes them (a dead broker behind a proxy or a balancer), or
+ * What is known of topics and leaders is asked for again after so long; sooner whenever it proves wrong. The client asks the first of
+ * KAFKA_BROKERS that lets it connect, so that one which is silent costs a pause each time.
+ */
+const METADATA_MS_MAX = 60_000;
+/**
+ * At least. Each try of a write asks anew who leads the partition: with three, a leader's change within 0.3 s goes unnoticed. And each
+ * asks another of KAFKA_BROKERS first: one that accepts connections and closes them (a dead broker behind a proxy or a balancer), or
  * keeps silent, would otherwise be asked for ever.
  */
 const TRIES_MIN = 3;
@@ -81,7 +89,8 @@ export class Kafka {
     return {
       clientId,
       bootstrapBrokers: brokers,
-      connectTimeout: REQUEST_MS_MAX,
+      connectTimeout: CONNECT_MS_MAX,
+      metadataMaxAge: METADATA_MS_MAX,
       requestTimeout: REQUEST_MS_MAX,
       timeout: REQUEST_MS_MAX,
       retries: Math.max(TRIES_MIN, brokers.length) - 1,
@@ -182,7 +191,7 @@ export class Kafka {
 
   async offsetsOf(topic: string, partition: number): Promise<Offsets> {
     const [first, next] = await Promise.all([
-      this.#offsetOf(topic, ListOffsetTimestamps.EARLIEST)(partition),
+      this.#offsetOf(topic, partition, ListOffsetTimestamps.EARLIEST),
       this.nextOffset(topic, partition),
     ]);
     return { first, next };
@@ -190,7 +199,7 @@ export class Kafka {
 
   /** The offset that the next record will get. */
   nextOffset(topic: string, partition: number): Promise<number> {
-    return this.#offsetOf(topic, ListOffsetTimestamps.LATEST)(partition);
+    return this.#offsetOf(topic, partition, ListOffsetTimestamps.LATEST);
   }
 
   async close(): Promise<void> {
@@ -267,29 +276,23 @@ export class Kafka {
     });
   }
 
-  #offsetOf(topic: string, timestamp: bigint): (partition: number) => Promise<number> {
-    return getOrMake(this.#offsets, `${topic} ${timestamp}`, () =>
-      coalesce(async (partitions) => {
+  /** Of one leader at a time: one that is silent must not keep those waiting who ask another. */
+  async #offsetOf(topic: string, partition: number, timestamp: bigint): Promise<number> {
+    const leader = await this.#leaderOf(this.#lookups, topic, partition);
+    const ask = getOrMake(this.#offsets, `${leader} ${topic} ${timestamp}`, () =>
+      coalesce(async (partitions: number[]) => {
         try {
-          await this.metadataOf(this.#lookups, topic);
           const wanted = { [topic]: [...new Set(partitions)] };
           const answer = await inTime(
             this.#lookups.listOffsets({ topics: [topic], partitions: wanted, timestamp }),
           );
-          return partitions.map((partition) => Number(answer.get(topic)![partition]));
+          return partitions.map((each) => Number(answer.get(topic)![each]));
         } catch (error) {
           this.#lookups.clearMetadata();
           throw unavailable(error, topic);
         }
       }),
     );
+    return ask(partition);
   }
-}
-
-function getOrMake<Key, Value>(map: Map<Key, Value>, key: Key, make: () => Value): Value {
-  const known = map.get(key);
-  if (known !== undefined) return known;
-  const value = make();
-  map.set(key, value);
-  return value;
 }

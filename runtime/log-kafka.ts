@@ -1,4 +1,5 @@
 import { coalesce } from './coalesce.ts';
+import { getOrMake } from './get-or-make.ts';
 import type { Kafka } from './kafka.ts';
 import type { KafkaFeed, Subscription } from './kafka-feed.ts';
 import type { TopicRecord } from './kafka-records.ts';
@@ -31,9 +32,10 @@ export function kafkaLog({ kafka, feed, topic }: KafkaLogOptions): LogReader {
   const answered = new Map<number, { id: string; next: number; end: number }>();
 
   async function follow(partition: number, after: number, from?: number): Promise<Follower> {
+    const begin = from ?? (await offsetAfter(kafka, topic, partition, after));
+    const follower = new Follower({ topic, partition, after, begin, isWhole: from !== undefined, ends });
+    // Two of one partition would take each other's records: somebody else may have followed it meanwhile.
     unfollow(partition);
-    const next = from ?? (await offsetAfter(kafka, topic, partition, after));
-    const follower = new Follower({ topic, partition, after, next, isWhole: from !== undefined, ends });
     followers.set(partition, follower);
     feed.add(follower);
     return follower;
@@ -51,17 +53,29 @@ export function kafkaLog({ kafka, feed, topic }: KafkaLogOptions): LogReader {
     return follower?.serves(after) ? follower : follow(partition, after);
   }
 
-  const end = coalesce((partitions: number[]) => Promise.all(partitions.map(endOf)));
+  /** By partition: one whose leader is silent must not keep the others' readers waiting. */
+  const asking = new Map<number, (partition: number) => Promise<number>>();
+  const end = (partition: number) =>
+    getOrMake(asking, partition, () =>
+      coalesce(async (same: number[]) => {
+        const found = await endOf(partition);
+        return same.map(() => found);
+      }),
+    )(partition);
 
   async function endOf(partition: number): Promise<number> {
     const next = await kafka.nextOffset(topic, partition);
     // Which topic's offset that is: one that was made anew begins again, and is perhaps not filled yet.
     const id = await kafka.idOf(topic, partition, next);
     const follower = followers.get(partition);
-    const known = answered.get(partition);
+    const last = answered.get(partition);
+    const known = last?.id === id ? last : undefined;
+    // What it began behind it has not seen: a search can end in a batch that a paused instance wrote late, beyond newer events.
+    const hasSeenAll =
+      follower?.topicId === id && follower.next >= next && follower.begin <= (known?.next ?? 0);
     let found: number;
-    if (follower?.topicId === id && follower.next >= next && follower.end > 0) found = follower.end;
-    else if (known?.id === id && known.next === next) found = known.end;
+    if (known?.next === next) found = known.end;
+    else if (known && hasSeenAll) found = Math.max(known.end, follower.end);
     else found = await newestIn(kafka, topic, partition, next);
     answered.set(partition, { id, next, end: found });
     // Not below what was seen before: a topic that lost records is filled again.
@@ -79,7 +93,8 @@ export function kafkaLog({ kafka, feed, topic }: KafkaLogOptions): LogReader {
       let follower = await followerOf(partition, after);
       follower.forget(after);
       if (follower.events.length === 0 && (await end(partition)) <= after) return [];
-      if (!hasReadAll(follower)) await follower.arrival(closing.signal);
+      // With nothing left to look at, what the end promises is still to come, or never will: said after a while.
+      if (!hasReadAll(follower) || follower.isWhole) await follower.arrival(closing.signal);
       if (
         follower.events.length === 0 &&
         !follower.isWhole &&
@@ -102,8 +117,8 @@ export function kafkaLog({ kafka, feed, topic }: KafkaLogOptions): LogReader {
         await followerOf(partition, after);
         await ends.until(partition, after + 1, signal);
       }
-      if (signal.aborted) unfollow(partition);
     },
+    leave: unfollow,
     seen: (partition) => ends.known(partition),
     // Brokers remove what is old, whoever has read it.
     tellPassed: async () => {},
@@ -121,7 +136,7 @@ interface FollowerOptions {
   /** Positions up to here are not wanted. */
   after: number;
   /** The offset to begin at. */
-  next: number;
+  begin: number;
   /** Does it begin at the topic's first record? */
   isWhole: boolean;
   ends: PositionWaits;
@@ -133,22 +148,26 @@ class Follower implements Subscription {
   readonly partition: number;
   readonly isWhole: boolean;
   readonly events: LogEvent[] = [];
+  readonly begin: number;
   topicId?: string;
   next: number;
   /** How far the log is known to reach by what came. */
   end = 0;
-  /** A position that came while the one before it is missing. */
+  /** The oldest position that may still come, where the one that is wanted is not there. */
   gap: number | undefined;
   #after: number;
+  /** Up to here positions are, or once were, in the topic. */
+  #reach = 0;
   #isLost = false;
   readonly #ends: PositionWaits;
   #arrived = Promise.withResolvers<void>();
 
-  constructor({ topic, partition, after, next, isWhole, ends }: FollowerOptions) {
+  constructor({ topic, partition, after, begin, isWhole, ends }: FollowerOptions) {
     this.topic = topic;
     this.partition = partition;
     this.#after = after;
-    this.next = next;
+    this.begin = begin;
+    this.next = begin;
     this.isWhole = isWhole;
     this.#ends = ends;
   }
@@ -181,14 +200,18 @@ class Follower implements Subscription {
   }
 
   deliver(records: TopicRecord[]): void {
-    for (const { event, end } of records) {
+    for (const { event, position, end } of records) {
+      // Not ours.
+      if (!event && end === 0) continue;
       this.end = Math.max(this.end, end);
-      if (!event || event.position <= this.#last) continue;
-      if (event.position === this.#last + 1) {
+      this.#reach = Math.max(this.#reach, position);
+      if (position <= this.#last) continue;
+      if (event && position === this.#last + 1) {
         this.events.push(event);
         this.gap = undefined;
       } else {
-        this.gap ??= event.position;
+        // A record that only tells the end stands for events that went.
+        this.gap ??= event ? position : position + 1;
       }
     }
     this.#tell();
@@ -206,7 +229,7 @@ class Follower implements Subscription {
   }
 
   #tell(): void {
-    this.#ends.reached(this.partition, Math.max(this.#last, this.gap ?? 0));
+    this.#ends.reached(this.partition, Math.max(this.#last, this.#reach));
     if (!this.#hasNews) return;
     this.#arrived.resolve();
     this.#arrived = Promise.withResolvers();

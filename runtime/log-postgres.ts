@@ -1,6 +1,8 @@
 import type { ServiceName } from '@stream-processing/contracts/names.ts';
 import type { Bus } from './announcements.ts';
 import { coalesce } from './coalesce.ts';
+import { getOrMake } from './get-or-make.ts';
+import type { Hearing } from './listener.ts';
 import { type LogEvent, LogMissing, type LogReader, LogTruncated, type Passed } from './log.ts';
 import { PositionWaits } from './position-waits.ts';
 import { repeat } from './repeat.ts';
@@ -53,16 +55,7 @@ export function postgresLog({
   const lookNow = () => void look().catch(() => {});
 
   // For as long as somebody follows the partition: a wait ends with every batch.
-  const heard = new Set<number>();
-  function hear(partition: number, signal: AbortSignal) {
-    if (heard.has(partition)) return;
-    heard.add(partition);
-    const hearing = bus.hear(service, 'log', partition, lookNow);
-    signal.addEventListener('abort', () => {
-      heard.delete(partition);
-      hearing.release();
-    });
-  }
+  const hearings = new Map<number, Hearing>();
 
   const orMissing = (error: unknown): never => {
     throw MISSING.has(codeOf(error)) ? new LogMissing(`${service} has not created its log yet`) : error;
@@ -81,8 +74,12 @@ export function postgresLog({
     },
     end,
     wait(partition, after, signal) {
-      if (!signal.aborted) hear(partition, signal);
+      if (!signal.aborted) getOrMake(hearings, partition, () => bus.hear(service, 'log', partition, lookNow));
       return ends.until(partition, after + 1, signal);
+    },
+    leave(partition) {
+      hearings.get(partition)?.release();
+      hearings.delete(partition);
     },
     seen: (partition) => ends.known(partition),
     tellPassed: (passed: Passed[]) => tellPassed(sql, follower, passed).catch(orMissing),

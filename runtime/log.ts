@@ -29,6 +29,8 @@ export interface LogReader {
   end(partition: number): Promise<number>;
   /** Resolves when the log is known to hold events above `after`, or on abort. A lost wake-up costs one poll interval. */
   wait(partition: number, after: number, signal: AbortSignal): Promise<void>;
+  /** Nobody here follows the partition any more. */
+  leave(partition: number): void;
   /** The newest position heard of so far, without asking. */
   seen(partition: number): number;
   /** Tells whoever publishes the log how far this service has applied it: what everybody has passed may be removed. */

@@ -34,6 +34,7 @@ async function processing(deliver: (after: number) => LogEvent[], more: Partial<
       on.emit('idle', after);
       return waits.until(partition, after + 1, signal);
     },
+    leave: () => void on.emit('left'),
     seen: () => 0,
     hint: (partition, position) => waits.reached(partition, position),
     tellPassed: async () => {},
@@ -61,7 +62,7 @@ async function processing(deliver: (after: number) => LogEvent[], more: Partial<
     await done;
   });
   const heard = (name: string) => once(on, name, { signal: AbortSignal.timeout(10_000) });
-  return { sql, log, lines, heard, done, pipeline };
+  return { sql, log, lines, heard, done, pipeline, stop };
 }
 
 test('applies events in order and goes on with news', async () => {
@@ -170,4 +171,20 @@ test('lets go of the partition when somebody else has moved its cursor', async (
   await conflict;
   await done;
   expect(await counter(sql, 1)).toBe(11);
+});
+
+test('when its partition goes to others it leaves the log, also from the middle of its work', async () => {
+  const { promise: submitting, resolve: onSubmit } = Promise.withResolvers<void>();
+  const { promise: result, resolve: answer } = Promise.withResolvers<EventsResult>();
+  const { heard, stop, done } = await processing((after) => (after === 0 ? [event(1)] : []), {
+    submit: () => {
+      onSubmit();
+      return result;
+    },
+  });
+  await submitting;
+  const left = heard('left');
+  stop.abort();
+  answer({ applied: 1 });
+  await Promise.all([left, done]);
 });

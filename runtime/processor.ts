@@ -82,6 +82,11 @@ export class Processor<Command> {
 
   /** Until the signal aborts or somebody else works on the partition. */
   async run(signal: AbortSignal): Promise<void> {
+    await this.#follow(signal);
+    this.#options.log.leave(this.partition);
+  }
+
+  async #follow(signal: AbortSignal): Promise<void> {
     const { source, partition, logger, onState, onConflict, position } = this.#options;
     while (!signal.aborted) {
       try {

@@ -15,7 +15,7 @@ import type { Bus } from './announcements.ts';
 import type { Kafka } from './kafka.ts';
 import { endMessage, type Message, toMessage } from './kafka-records.ts';
 import { newestIn, relayedIn } from './kafka-search.ts';
-import { LogMissing, type LogReader, LogTruncated, type Passed } from './log.ts';
+import { type LogEvent, LogMissing, type LogReader, LogTruncated, type Passed } from './log.ts';
 import { Looking } from './looking.ts';
 import { PositionWaits } from './position-waits.ts';
 import { repeat } from './repeat.ts';
@@ -68,6 +68,8 @@ export class Relay {
   readonly #options: RelayOptions;
   readonly #topic: string;
   readonly #published = new PositionWaits();
+  /** How far this instance's own relays are. What others are heard of may be the log's end, which the topic is still to reach. */
+  readonly #places = new Map<number, number>();
   readonly #waiting = new Set<{ since: number; partition: number }>();
   #creating: Promise<void> | undefined;
   #toldAt = Number.NEGATIVE_INFINITY;
@@ -90,7 +92,8 @@ export class Relay {
 
   /** Events that are in the log, as far as heard of, and not in the topic. */
   lag(partition: number): number {
-    return Math.max(0, this.#options.log.seen(partition) - this.#published.known(partition));
+    const place = this.#places.get(partition) ?? this.#published.known(partition);
+    return Math.max(0, this.#options.log.seen(partition) - place);
   }
 
   /** Does this instance relay the partition? */
@@ -100,10 +103,7 @@ export class Relay {
 
   /** How far what this instance relays is in the topic. */
   get relayed(): Passed[] {
-    return [...this.#opening.keys()].map((partition) => ({
-      partition,
-      position: this.#published.known(partition),
-    }));
+    return [...this.#places].map(([partition, position]) => ({ partition, position }));
   }
 
   /** Does somebody wait for too long already? */
@@ -157,19 +157,23 @@ export class Relay {
   /** Relays the partition until the signal aborts. */
   async run(partition: number, signal: AbortSignal): Promise<void> {
     this.#opening.set(partition, Promise.withResolvers());
-    signal.addEventListener('abort', () => this.#opening.delete(partition));
+    signal.addEventListener('abort', () => {
+      this.#opening.delete(partition);
+      this.#places.delete(partition);
+    });
     for (let ms = RETRY_MS_MIN; !signal.aborted; ms = Math.min(2 * ms, RETRY_MS_MAX)) {
       try {
         await this.#relay(partition, signal, () => {
           ms = RETRY_MS_MIN;
         });
       } catch (error) {
-        if (signal.aborted) return;
+        if (signal.aborted) break;
         if (error instanceof LogMissing) await this.#createTopic();
         this.#tellTrouble(error, partition);
         await delay(ms, undefined, { signal, ref: false }).catch(() => {});
       }
     }
+    this.#options.log.leave(partition);
   }
 
   /** For all partitions at once. */
@@ -244,16 +248,27 @@ export class Relay {
   async #resume(partition: number, before?: number): Promise<Place> {
     const { kafka, log } = this.#options;
     const { first, next } = await kafka.offsetsOf(this.#topic, partition);
-    const position = await relayedIn(kafka, this.#topic, partition, before ?? next);
+    const { position, event } = await relayedIn(kafka, this.#topic, partition, before ?? next);
     // Asked for after the topic, which can therefore not be ahead of it.
     const end = await log.end(partition);
-    if (position > end)
-      throw new Error(
-        `the topic holds position ${position}, but the log ends at ${end}: it belongs to another installation, or the ` +
-          'database was put back to an older state; choose another KAFKA_TOPIC_PREFIX',
-      );
+    if (position > end) throw new ForeignTopic(`holds position ${position}, but the log ends at ${end}`);
+    if (event && !(await this.#isOurs(event)))
+      throw new ForeignTopic(`holds another event than the log at position ${position}`);
     const place = { position, next, end };
     return first === next ? this.#open(partition, place) : place;
+  }
+
+  /** A log that grew beyond what the topic holds of another one must not go on there. */
+  async #isOurs({ partition, position, type, user_id, created_at }: LogEvent): Promise<boolean> {
+    const [own] = await this.#options.log.read(partition, position - 1, 1).catch((error) => {
+      // Too old to be compared.
+      if (error instanceof LogTruncated) return [];
+      throw error;
+    });
+    return (
+      !own ||
+      (own.type === type && own.user_id === user_id && own.created_at.getTime() === created_at.getTime())
+    );
   }
 
   /** Nothing is in the topic, or everything was too old: whoever asks for the end must find something. */
@@ -294,6 +309,8 @@ export class Relay {
   }
 
   #reached(partition: number, position: number): void {
+    // Not above what is known, where a topic is filled anew.
+    if (this.isAt(partition)) this.#places.set(partition, position);
     if (position <= this.#published.known(partition)) return;
     this.#published.reached(partition, position);
     this.#options.onPublished(partition, position);
@@ -309,5 +326,14 @@ export class Relay {
     };
     // At once, so that they share requests.
     await Promise.all([...new Set(elsewhere.map(({ partition }) => partition))].map(look));
+  }
+}
+
+class ForeignTopic extends Error {
+  constructor(what: string) {
+    super(
+      `the topic ${what}: it belongs to another installation, or the database was put back to an older state; ` +
+        'choose another KAFKA_TOPIC_PREFIX',
+    );
   }
 }
