@@ -10,7 +10,7 @@ const [file, ...args] = process.argv.slice(2);
 
 /**
  * V8 lets a heap grow to four times what is in use before it looks what may go, unless the heap's bound is below 2 GiB: with these
- * `npm start` stays below 270 MiB under full load instead of 440. No service needs as much: all queues are bounded. NODE_OPTIONS overrides them.
+ * `npm start` stays at 280 MiB under full load instead of 440. No service needs as much: all queues are bounded. NODE_OPTIONS overrides them.
  */
 const HEAP = '--max-old-space-size=1536 --max-semi-space-size=32';
 

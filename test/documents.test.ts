@@ -71,6 +71,20 @@ describe('routes', () => {
       }
     }
   });
+
+  test('docs/operations.md tells of every metric that services have of their own, and of no other', async () => {
+    const pages = SERVICES.map(async (service) =>
+      (await fetch(`${shared.api.urls[service]}/metrics`)).text(),
+    );
+    const names = (await Promise.all(pages)).flatMap((page) =>
+      [...page.matchAll(/^# HELP (?!process_|nodejs_)(\S+)/gm)].map(([, name]) => name!),
+    );
+    const told = [...text('docs/operations.md').matchAll(/^\| ((?:`\w+`(?:, )?)+) \|/gm)].flatMap(
+      ([, cell]) => cell!.replaceAll('`', '').split(', '),
+    );
+    // This one is there with Kafka only.
+    expect(told.sort()).toEqual([...new Set([...names, 'relay_lag_events'])].sort());
+  });
 });
 
 const OPERATIONS = ['/health/live', '/health/ready', '/metrics', '/openapi.json', '/docs'].map(
