@@ -1,7 +1,7 @@
 /**
  * Wake-ups: after a commit a service announces how far its log and its cursors reach now. Consumers in the same
- * process hear it at once, and find the events themselves in the log's tail; other processes, by one coalesced NOTIFY on the
- * service's own database, sent from a side connection after the commit (inside the transaction it would serialize all
+ * process hear it at once, and find the events themselves in the log's tail; other processes, by notifications on the
+ * service's own database, one for each channel, sent from a side connection after the commit (inside the transaction it would serialize all
  * commits of the server). Every log, cursor and partition is a channel of its own, which only those listen to who wait for it;
  * what nobody waits for is not sent. An announcement may be lost; whoever waits also looks by itself from time to time.
  */
@@ -21,7 +21,7 @@ export interface Announcement {
   position: number;
 }
 
-/** No news from elsewhere: another process works for the service. */
+/** No news from elsewhere: another process works for the service, or follows it. */
 type Hear = (news: Announcement[], where: 'here' | 'elsewhere') => void;
 
 /** Shared by the services of one process. */
@@ -100,7 +100,7 @@ export class Bus {
 /** Without a connection to the service's database. */
 const NOT_HEARING: Hearing = { isKnown: () => false, release() {} };
 
-/** Announces one service's commits. While one NOTIFY is under way the next ones merge into a single one. */
+/** Announces one service's commits. While one query is under way the news that come share the next one, a notification for each channel. */
 export class Announcer {
   readonly #service: ServiceName;
   readonly #sql: Sql;

@@ -31,7 +31,7 @@ export interface ChainMember {
 
 export interface ChainOptions {
   sql: Sql;
-  /** Does another process work for this service? Then its transactions should be short and in nobody's way. */
+  /** Does another process work for this service, or follow it? Then its transactions should be short and in nobody's way. */
   isShared: (service: ServiceName) => boolean;
   /** From now on `isShared` is to know of such a process at once. */
   heedOthers: (service: ServiceName) => void;

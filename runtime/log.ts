@@ -59,7 +59,7 @@ export class LogTruncated extends Error {
   }
 }
 
-/** The service that publishes the log has never started: there is nothing to read from, yet. */
+/** There is nothing to read from yet: the service that publishes the log has never started, or its topic is to be filled again. */
 export class LogMissing extends Error {}
 
 /** What carries the log does not answer for now; that passes by itself. */

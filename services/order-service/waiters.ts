@@ -87,7 +87,7 @@ export class Waiters {
         for (const order of await findFinal(this.#room.sql, [...this.#waiting.keys()])) this.#settle(order);
       }
     } catch (error) {
-      // Waiting requests then answer 202 when their time is up.
+      // Asked again within half a second; at worst, waiting requests answer 202 when their time is up.
       this.#room.logger.warn({ err: error }, 'cannot ask for the orders that requests wait for');
     } finally {
       this.#asking = false;
