@@ -111,6 +111,13 @@ test('text that looks like an inexact number stays text', () => {
   expect(parseExactly('{"name":"9007199254740993"}')).toEqual({ name: '9007199254740993' });
 });
 
+test('a number of 60,000 digits that are zeros but for the last is refused at once, not after seconds', () => {
+  const began = performance.now();
+  expect(() => parseExactly(`{"a":1${'0'.repeat(60_000)}1}`)).toThrow(Problem);
+  // It took four seconds where each zero was a place to begin at.
+  expect(performance.now() - began).toBeLessThan(1000);
+});
+
 test('a body nested 30,000 levels deep is refused, not a crash', () => {
   const deep = '['.repeat(30_000) + ']'.repeat(30_000);
   expect(() => parseExactly(deep)).toThrow(expect.objectContaining({ code: 'malformed_json' }));

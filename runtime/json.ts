@@ -90,7 +90,10 @@ function decimal(text: string): { digits: string; exponent: number } | undefined
   if (!parts) return undefined;
   const [, sign = '', whole = '', fraction = '', power = '0'] = parts;
   const all = (whole + fraction).replace(/^0+/, '');
-  const digits = all.replace(/0+$/, '');
+  // By hand: /0+$/ begins anew at every zero, which a number of 60,000 of them makes seconds.
+  let end = all.length;
+  while (all[end - 1] === '0') end -= 1;
+  const digits = all.slice(0, end);
   if (digits === '') return { digits: '0', exponent: 0 };
   return { digits: sign + digits, exponent: Number(power) - fraction.length + (all.length - digits.length) };
 }

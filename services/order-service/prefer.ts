@@ -12,8 +12,8 @@ export function waitOf(header: string | string[] | undefined): { ms: number; app
   for (const preference of [header ?? []].flat().join(',').split(',')) {
     const [name = '', value = ''] = preference
       .split(';')[0]!
-      .trim()
-      .split(/\s*=\s*/);
+      .split('=')
+      .map((part) => part.trim());
     if (name.toLowerCase() === 'respond-async') return { ms: 0, applied: 'respond-async' };
     const seconds = /^"?(\d{1,9})"?$/.exec(value)?.[1];
     if (name.toLowerCase() !== 'wait' || seconds === undefined || applied) continue;
