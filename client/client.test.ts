@@ -249,6 +249,23 @@ describe('an end', () => {
     expect(keys).toHaveLength(1);
   });
 
+  test('refused to the last after an attempt that may have taken effect: NoAnswerError, since nobody can say that nothing was done', async () => {
+    for (const lost of [
+      () => Promise.reject(new TypeError('fetch failed')),
+      () => Promise.resolve(new Response('<h1>504</h1>', { status: 504 })),
+      () => Promise.resolve(problem(503, 'outcome_unknown')),
+    ]) {
+      const { keys, fetch: losing } = watched((_request, attempt) =>
+        attempt === 1 ? lost() : Promise.resolve(problem(503, 'overloaded')),
+      );
+      const client = clientOf({ fetch: losing, timeout: 700 });
+      const error = await client.accounts.deposit(1, 5).catch((reason) => reason);
+      expect(error).toBeInstanceOf(NoAnswerError);
+      expect(error).toMatchObject({ idempotencyKey: keys[0], cause: { code: 'overloaded' } });
+      await expect(client.users.get(1), 'of a GET the last refusal').rejects.toBeInstanceOf(ProblemError);
+    }
+  });
+
   test('the signal ends a call that waits for its next attempt, one under way, and one not begun', async () => {
     const reason = new Error('enough');
     const refusing = async () => problem(503, 'overloaded', { 'retry-after': '25' });
@@ -269,7 +286,19 @@ describe('an end', () => {
   });
 
   test.each([0, -1, Number.NaN])('a timeout of %s is refused', async (timeout) => {
-    await expect(async () => clientOf({ timeout }).users.get(1)).rejects.toThrow('timeout must be');
+    expect(() => clientOf({ timeout })).toThrow('timeout must be');
+    expect(() => clientOf({ attemptTimeout: timeout })).toThrow('attemptTimeout must be');
+    await expect(async () => clientOf().users.get(1, { timeout })).rejects.toThrow('timeout must be');
+  });
+
+  test('no limit of time is one too', async () => {
+    const client = clientOf({ timeout: Number.POSITIVE_INFINITY, attemptTimeout: Number.POSITIVE_INFINITY });
+    expect((await client.users.create(newUser())).id).toBeGreaterThan(0);
+  });
+
+  test.each(['', 'two words', 'ключ', 'k'.repeat(256)])('the key "%s" is refused', async (idempotencyKey) => {
+    const call = async () => clientOf().accounts.deposit(1, 5, { idempotencyKey });
+    await expect(call).rejects.toThrow('idempotencyKey must be');
   });
 
   test.each([-1, 31, 2.5])('a wait of %s is refused', async (wait) => {
@@ -285,6 +314,25 @@ describe('an end', () => {
       .catch((reason) => reason);
     expect(error).toBeInstanceOf(UnexpectedReplyError);
     expect(error).toMatchObject({ status: 200, body: '<h1>Welcome</h1>' });
+  });
+
+  test('a redirection is not followed, and a reply without a body is no reply; of a POST the key is told', async () => {
+    let requests = 0;
+    const elsewhere = await listen((request, response) => {
+      requests += 1;
+      if (request.url!.startsWith('/users'))
+        response.writeHead(301, { location: `${elsewhere}/accounts/1` }).end();
+      else response.writeHead(204).end();
+    });
+    const client = createClient({ baseUrl: elsewhere });
+    const idempotencyKey = 'mine';
+    const moved = await client.users.create(newUser(), { idempotencyKey }).catch((reason) => reason);
+    expect(moved).toBeInstanceOf(UnexpectedReplyError);
+    expect(moved).toMatchObject({ status: 301, idempotencyKey });
+    const empty = await client.accounts.get(1).catch((reason) => reason);
+    expect(empty).toBeInstanceOf(UnexpectedReplyError);
+    expect(empty).toMatchObject({ status: 204, idempotencyKey: undefined });
+    expect(requests).toBe(2);
   });
 });
 
@@ -305,13 +353,27 @@ describe('an order that cannot be decided yet', () => {
     const client = clientOf();
     const { id: user_id } = await client.users.create(newUser());
     await client.accounts.deposit(user_id, 10);
+    // The reply is asked for in less time than the call has, also where five seconds are the usual wait.
     const error = await whileLocked(shared.sql, 'billing_service.accounts', () =>
-      client.orders.place({ user_id, price: 4 }, { wait: 0, timeout: 3000 }).catch((reason) => reason),
+      client.orders.place({ user_id, price: 4 }, { timeout: 3000 }).catch((reason) => reason),
     );
     expect(error).toBeInstanceOf(PendingOrderError);
     expect(error.order).toMatchObject({ user_id, status: 'pending' });
     expect(await client.orders.final(error.order.id)).toMatchObject({ status: 'confirmed' });
     expect(await client.accounts.get(user_id)).toEqual({ user_id, balance: 6 });
+  });
+
+  test('is told as pending, whatever comes instead of its result', async () => {
+    const { fetch: failing } = watched(async (request) =>
+      request.method === 'GET'
+        ? new Response('<h1>Welcome</h1>', { headers: { 'content-type': 'text/html' } })
+        : Response.json({ id: 7, status: 'pending' }, { status: 202 }),
+    );
+    const error = await clientOf({ fetch: failing })
+      .orders.place({ user_id: 1, price: 4 })
+      .catch((reason) => reason);
+    expect(error).toBeInstanceOf(PendingOrderError);
+    expect(error).toMatchObject({ order: { id: 7 }, cause: expect.any(UnexpectedReplyError) });
   });
 });
 

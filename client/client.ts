@@ -1,5 +1,5 @@
-import { NoAnswerError, PendingOrderError, ProblemError } from './errors.ts';
-import { type CallOptions, delay, type Limits, limitsOf, remaining } from './limits.ts';
+import { PendingOrderError } from './errors.ts';
+import { assertAboveZero, type CallOptions, delay, type Limits, limitsOf, remaining } from './limits.ts';
 import { Listing } from './listing.ts';
 import type { operations } from './schema.ts';
 import { Transport } from './transport.ts';
@@ -53,10 +53,14 @@ type Query<Name extends keyof operations> = Omit<
 >;
 
 const PAUSE_MS = 500;
+/** What is left of a call's time for the reply that an order is still pending. */
+const REPLY_MS = 1000;
 
 /** A client of the four services. It keeps no connection of its own and need not be closed. */
 export function createClient(options: ClientOptions = {}) {
   const { timeout = 30_000, attemptTimeout = 10_000, headers = {}, fetch = globalThis.fetch } = options;
+  assertAboveZero('timeout', timeout);
+  assertAboveZero('attemptTimeout', attemptTimeout);
   const urls = urlsOf(options.baseUrl ?? LOCAL);
   const transportOf = (attemptMs: number) =>
     new Transport({ headers, fetch, attemptTimeout: attemptMs, baseUrlOf: (path) => urlOf(urls, path) });
@@ -71,9 +75,9 @@ export function createClient(options: ClientOptions = {}) {
       try {
         latest = await getOrder(order.id, within, { consistency: 'eventual' });
       } catch (error) {
-        const isLate =
-          error instanceof NoAnswerError || (error instanceof ProblemError && error.status === 503);
-        throw isLate ? new PendingOrderError(latest, error) : error;
+        within.signal?.throwIfAborted();
+        // Whatever it was: the order is durable.
+        throw new PendingOrderError(latest, error);
       }
     }
     return latest;
@@ -155,7 +159,8 @@ export function createClient(options: ClientOptions = {}) {
     orders: {
       /**
        * Places an order and resolves when it is decided, `confirmed` or `failed`; rejects with a PendingOrderError when that
-       * takes longer than the call may. `wait`: seconds, up to 30, for which one reply may keep us waiting; 5 by default.
+       * takes longer than the call may. `wait`: seconds, up to 30, for which one reply may keep us waiting; 5 by default, and less
+       * than the call's time in any case.
        */
       async place(body: NewOrder, call: CallOptions & { wait?: number } = {}): Promise<FinalOrder> {
         const { wait = 5 } = call;
@@ -163,8 +168,10 @@ export function createClient(options: ClientOptions = {}) {
           throw new RangeError(`wait must be a whole number of seconds from 0 to 30, not ${wait}`);
         }
         const within = limits(call);
-        const order = await transportOf(attemptTimeout + wait * 1000).post(within, '/orders', (api) =>
-          api.POST('/orders', { body, params: { header: { prefer: `wait=${wait}` } } }),
+        // The reply must come before the call ends, or nobody knows that there is an order.
+        const seconds = Math.max(0, Math.min(wait, Math.floor((remaining(within) - REPLY_MS) / 1000)));
+        const order = await transportOf(attemptTimeout + seconds * 1000).post(within, '/orders', (api) =>
+          api.POST('/orders', { body, params: { header: { prefer: `wait=${seconds}` } } }),
         );
         return final(order, within);
       },

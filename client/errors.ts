@@ -32,11 +32,26 @@ export class UnexpectedReplyError extends Error {
   readonly status: number;
   /** As it came. */
   readonly body: string;
+  /** Of a POST, of which it is not known whether it took effect: repeat it under this key, and it takes effect once. */
+  readonly idempotencyKey: string | undefined;
 
-  constructor(message: string, status: number, body: string) {
+  constructor(message: string, status: number, body: string, idempotencyKey: string | undefined) {
     super(message);
     this.status = status;
     this.body = body;
+    this.idempotencyKey = idempotencyKey;
+  }
+}
+
+/** The reply tells a sum that no JavaScript number holds. Of a POST: it took effect. */
+export class InexactSumError extends RangeError {
+  override readonly name = 'InexactSumError';
+  /** Of a POST: the key under which it has taken effect. */
+  readonly idempotencyKey: string | undefined;
+
+  constructor(message: string, idempotencyKey: string | undefined) {
+    super(message);
+    this.idempotencyKey = idempotencyKey;
   }
 }
 

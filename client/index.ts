@@ -1,5 +1,11 @@
 export { type Client, type ClientOptions, createClient, LOCAL, type Urls } from './client.ts';
-export { NoAnswerError, PendingOrderError, ProblemError, UnexpectedReplyError } from './errors.ts';
+export {
+  InexactSumError,
+  NoAnswerError,
+  PendingOrderError,
+  ProblemError,
+  UnexpectedReplyError,
+} from './errors.ts';
 export type { CallOptions } from './limits.ts';
 export type { Listing, Page } from './listing.ts';
 export type { ProblemCode } from './schema.ts';

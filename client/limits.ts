@@ -16,10 +16,21 @@ export interface Limits {
   idempotencyKey: string | undefined;
 }
 
+/** What the services take: visible ASCII. */
+const KEY = /^[\x21-\x7e]{1,255}$/;
+
 export function limitsOf(timeout: number, options: CallOptions): Limits {
   const ms = options.timeout ?? timeout;
-  if (!(ms > 0)) throw new TypeError(`timeout must be a number of milliseconds above 0, not ${ms}`);
-  return { signal: options.signal, deadline: performance.now() + ms, idempotencyKey: options.idempotencyKey };
+  assertAboveZero('timeout', ms);
+  const { signal, idempotencyKey } = options;
+  // Without one a POST must not be repeated.
+  if (idempotencyKey !== undefined && !KEY.test(idempotencyKey))
+    throw new TypeError('idempotencyKey must be 1 to 255 visible ASCII characters');
+  return { signal, deadline: performance.now() + ms, idempotencyKey };
+}
+
+export function assertAboveZero(name: string, ms: number): void {
+  if (!(ms > 0)) throw new TypeError(`${name} must be a number of milliseconds above 0, not ${ms}`);
 }
 
 export function remaining({ deadline }: Limits): number {

@@ -1,6 +1,6 @@
 import createFetch from 'openapi-fetch';
-import { ProblemError, UnexpectedReplyError } from './errors.ts';
-import { assertExact } from './exact.ts';
+import { InexactSumError, ProblemError, UnexpectedReplyError } from './errors.ts';
+import { findInexact } from './exact.ts';
 import type { Limits } from './limits.ts';
 import { type Attempt, fetchRepeatedly } from './repeat.ts';
 import type { paths } from './schema.ts';
@@ -47,7 +47,7 @@ export class Transport {
     const api = createFetch<paths>({
       baseUrl: baseUrlOf(path),
       headers: { ...headers, ...(idempotencyKey ? { 'idempotency-key': idempotencyKey } : {}) },
-      fetch: async (request) => checked(await fetchRepeatedly(request, limits, how)),
+      fetch: async (request) => checked(await fetchRepeatedly(request, limits, how), idempotencyKey),
     });
     const { data, error, response } = await send(api);
     if (response.ok) return data as T;
@@ -57,14 +57,17 @@ export class Transport {
 }
 
 /** The reply, if it is one of these services. */
-async function checked(response: Response): Promise<Response> {
+async function checked(response: Response, idempotencyKey: string | undefined): Promise<Response> {
   const text = await response.clone().text();
   const type = response.headers.get('content-type') ?? '';
   const wanted = response.ok ? /^application\/json\b/ : /^application\/problem\+json\b/;
   if (!wanted.test(type)) {
     const what = `${response.status} with ${type || 'no content type'}`;
-    throw new UnexpectedReplyError(`${what} is no reply of stream-processing`, response.status, text);
+    const message = `${what} is no reply of stream-processing`;
+    throw new UnexpectedReplyError(message, response.status, text, idempotencyKey);
   }
-  assertExact(text);
+  const inexact = findInexact(text);
+  if (inexact !== undefined)
+    throw new InexactSumError(`${inexact} has more digits than a JavaScript number can hold`, idempotencyKey);
   return response;
 }
