@@ -37,7 +37,10 @@ async function expectAtRest(urls: Record<ServiceName, string>) {
   await until('every invariant holds', async () => {
     broken = lines(await withLooks(urls, (looks) => audit(looks, { atRest: true })));
     return broken.length === 0;
-  }).catch(() => expect(broken).toEqual([]));
+  }).catch((error) => {
+    expect(broken).toEqual([]);
+    throw error;
+  });
 }
 
 /** Orders of some users; answers how many letters each must have. */

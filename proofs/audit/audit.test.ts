@@ -77,6 +77,7 @@ const DAMAGES: [damage: string, invariant: string][] = [
   ['delete from order_service.log where position = 1', 'positions are dense'],
   ['update order_service.log_head set position = position + 1', 'positions are dense'],
   ['update order_service.log set user_id = user_id + 1', 'partition of its user'],
+  ['delete from notification_service.cursor where partition = 3', 'has a cursor for each partition'],
   ['update billing_service.cursor set position = position + 1', 'no cursor is beyond'],
   ['update billing_service.cursor set position = position - 1 where position > 0', 'is applied by all'],
   [`delete from user_service.users where id = ${USER}`, 'announced once'],

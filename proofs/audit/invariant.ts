@@ -65,6 +65,21 @@ export async function removedFrom(looks: Looks, source: ServiceName, service: Se
   }, 0);
 }
 
+/** Where an offence is, where it tells how far things are: in an installation that runs, that changes from look to look. */
+const PLACE = ['service', 'source', 'partition', 'account'];
+
+/** What offended in the look before as well, the same or at the same place. */
+export function stillOffending(now: Finding, before: Finding | undefined): Finding {
+  if (!before) return now;
+  const known = new Set(before.offences.map(placeOf));
+  return { ...now, offences: now.offences.filter((offence) => known.has(placeOf(offence))) };
+}
+
+function placeOf(offence: object): string {
+  const place = Object.entries(offence).filter(([name]) => PLACE.includes(name));
+  return offenceText(place.length > 0 ? Object.fromEntries(place) : offence);
+}
+
 /** For people, and to tell one offence from another. */
 export function offenceText(offence: object): string {
   return JSON.stringify(offence, (_key, value) => (typeof value === 'bigint' ? String(value) : value));

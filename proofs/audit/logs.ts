@@ -1,6 +1,7 @@
 import { SERVICES, type ServiceName } from '@stream-processing/contracts/names.ts';
 import type { Tx } from '@stream-processing/runtime/sql.ts';
-import { type Invariant, type Looks, OFFENCES_MAX } from './invariant.ts';
+import { DEFINITIONS } from '../../documents/definitions.ts';
+import { type Invariant, type Looks, OFFENCES_MAX, partitionsOf } from './invariant.ts';
 
 /** Logs and cursors: of every service the same. */
 export const LOGS: Invariant[] = [
@@ -42,6 +43,22 @@ export const LOGS: Invariant[] = [
     },
   },
   {
+    name: 'every service has a cursor for each partition of each log that it follows',
+    async look(looks) {
+      let cursors = 0;
+      const offences = await ofEach(looks, async (tx, service) => {
+        const missing = await tx<{ source: string; partition: number; is_there: boolean }[]>`
+          select source, partition, c.position is not null as is_there
+          from unnest(${[...DEFINITIONS[service].follows]}::text[]) as source
+            cross join generate_series(0, ${(await partitionsOf(tx)) - 1}::int) as partition
+            left join cursor c using (source, partition)`;
+        cursors += missing.length;
+        return missing.flatMap(({ is_there, ...place }) => (is_there ? [] : place));
+      });
+      return { looked: `${cursors} cursors`, offences };
+    },
+  },
+  {
     name: 'no cursor is beyond the log that it follows',
     look: (looks) => compareCursors(looks, (cursor, head) => cursor > head),
   },
@@ -52,10 +69,13 @@ export const LOGS: Invariant[] = [
   },
 ];
 
-async function ofEach(looks: Looks, look: (tx: Tx) => Promise<object[]>): Promise<object[]> {
+async function ofEach(
+  looks: Looks,
+  look: (tx: Tx, service: ServiceName) => Promise<object[]>,
+): Promise<object[]> {
   const found = [];
   for (const service of SERVICES) {
-    for (const offence of await look(looks[service])) found.push({ service, ...offence });
+    for (const offence of await look(looks[service], service)) found.push({ service, ...offence });
   }
   return found;
 }

@@ -8,7 +8,7 @@ import { readConfig } from '@stream-processing/runtime/config.ts';
 import { visitDatabases } from '../../embedded/databases.ts';
 import { parse, runCommand, wholeNumber } from '../command.ts';
 import { audit, withLooks } from './audit.ts';
-import { type Finding, type Invariant, offenceText } from './invariant.ts';
+import { type Finding, type Invariant, offenceText, stillOffending } from './invariant.ts';
 
 const USAGE = `npm run audit -- [--at-rest] [--rows N]
 
@@ -61,7 +61,7 @@ async function report(urls: Record<ServiceName, string>, { atRest, rows }: Optio
     await withLooks(urls, (looks) =>
       audit(looks, {
         atRest,
-        told: (invariant, finding) => looked.set(invariant, still(finding, before.get(invariant))),
+        told: (invariant, finding) => looked.set(invariant, stillOffending(finding, before.get(invariant))),
       }),
     );
     if (![...looked.values()].some(({ offences }) => offences.length > 0)) break;
@@ -78,11 +78,4 @@ async function report(urls: Record<ServiceName, string>, { atRest, rows }: Optio
     broken === 0 ? `${looked.size} invariants hold` : `${broken} of ${looked.size} invariants are broken`,
   );
   return broken === 0 ? 0 : 1;
-}
-
-/** What offended in the look before as well. */
-function still(now: Finding, before: Finding | undefined): Finding {
-  if (!before) return now;
-  const known = new Set(before.offences.map(offenceText));
-  return { ...now, offences: now.offences.filter((offence) => known.has(offenceText(offence))) };
 }
