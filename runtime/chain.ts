@@ -75,6 +75,10 @@ export class Chain {
     await this.#loop.rest();
   }
 
+  has(service: ServiceName): boolean {
+    return this.#members.has(service);
+  }
+
   /** Does it take transactions now? Otherwise each service makes its own. */
   get isOpen(): boolean {
     return (

@@ -1,4 +1,4 @@
-import { expect, test } from 'vitest';
+import { expect, onTestFinished, test } from 'vitest';
 import { cutAtCommit } from '../test/cutting-proxy.ts';
 import {
   add,
@@ -6,11 +6,15 @@ import {
   counter,
   createToy,
   positions,
+  TOY,
   TOY_SOURCE,
   toyPipeline,
   toyWork,
 } from '../test/toy.ts';
 import { Admission } from './admission.ts';
+import type { Told } from './share.ts';
+import { connect, schemaOf } from './sql.ts';
+import { ConnectionLost } from './sql-errors.ts';
 import { transact } from './transaction.ts';
 
 test('commands that arrive together share a transaction, and each gets its own answer', async () => {
@@ -222,6 +226,58 @@ test.each([
   expect(commits).toHaveLength(1);
   expect(await counter(sql, 1)).toBe(1);
   expect(await positions(sql, 1)).toEqual([1]);
+});
+
+test('what is committed and cannot be told to others is not answered as if nothing had been done', async () => {
+  const { sql } = await createToy();
+  const lost = new ConnectionLost(new Error('cut'));
+  const { pipeline } = toyPipeline(sql, { published: () => Promise.reject(lost) });
+  await expect(pipeline.submit(add(1))).rejects.toMatchObject({ code: 'outcome_unknown' });
+  expect(await counter(sql, 1)).toBe(1);
+});
+
+test('where the positions of its events did not become known, others have to see all that the log holds', async () => {
+  const { url, sql } = await createToy();
+  const told: Told[] = [];
+  const options = { published: (what: Told) => void told.push(what) };
+  const { pipeline } = toyPipeline(sql, options);
+  await pipeline.submit(add(1));
+  const proxy = await cutAtCommit(url, 'answers');
+  const cut = toyPipeline(connectFor(proxy.url, 1), options);
+  await cut.pipeline.submit(add(1));
+  expect(proxy.cuts()).toBe(1);
+  expect(await positions(sql, 1)).toEqual([1, 2]);
+  expect(told).toEqual([
+    { ends: new Map([[1, 1]]), isMore: false },
+    { ends: new Map(), isMore: true },
+  ]);
+});
+
+test('a batch that others keep locked for too long is refused as a whole, and not command by command', async () => {
+  const { url, sql } = await createToy();
+  const impatient = connect(url, {
+    max: 1,
+    name: 'test',
+    schema: schemaOf(TOY),
+    writes: true,
+    lock_ms_max: 50,
+  });
+  onTestFinished(() => impatient.end());
+  const { pipeline } = toyPipeline(impatient, { recovery_ms_max: 300 });
+  await pipeline.submit(add(1));
+  const COMMANDS = 64;
+  await sql.begin(async (tx) => {
+    await tx`select * from counters for update`;
+    const began = performance.now();
+    const refused = await Promise.all(
+      Array.from({ length: COMMANDS }, () => pipeline.submit(add(1)).catch((error) => error.code)),
+    );
+    expect(new Set(refused)).toEqual(new Set(['unavailable']));
+    // Each of the 127 halves would wait for 2 × 50 ms.
+    expect(performance.now() - began).toBeLessThan(6000);
+  });
+  await pipeline.submit(add(1));
+  expect(await counter(sql, 1)).toBe(2);
 });
 
 test('without a database a request is refused as unavailable', async () => {

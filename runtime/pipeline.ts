@@ -24,6 +24,8 @@ export interface PipelineOptions<State, Command, D extends Decision> extends Sha
   published?: ((told: Told) => Promise<void> | undefined) | undefined;
   /** How many requests may wait; one more is refused with `overloaded`. */
   admission?: Admission;
+  /** As RECOVERY_MS_MAX. */
+  recovery_ms_max?: number;
 }
 
 const BATCH_MAX = 2048;
@@ -32,14 +34,16 @@ const LONG_RUN = 256;
 const BEHIND_MS = 500;
 const TRIES = 8;
 const TRIES_ISOLATING = 2;
+/** A batch that others' locks keep from being saved for so long is refused: each try waits for them for 10 s. */
+const RECOVERY_MS_MAX = 30_000;
 
 export class Pipeline<State, Command, D extends Decision> {
   readonly #options: PipelineOptions<State, Command, D>;
   readonly #admission: Admission;
   readonly #queue: Unit<Command, D>[] = [];
   readonly #loop = new BatchLoop({
-    waiting: () => (this.#options.chain?.isOpen ? 0 : this.waiting),
-    next: () => this.#process(this.#takeUnits(), TRIES),
+    waiting: () => (this.#openChain ? 0 : this.waiting),
+    next: () => this.#process(this.#takeUnits()),
     rested: () => this.wake(),
   });
   /** By the chain's last transaction. Another one in its place is how it is forgotten, also by a transaction under way. */
@@ -100,8 +104,15 @@ export class Pipeline<State, Command, D extends Decision> {
   /** Whatever waits gets its transaction: the chain's or one of our own. */
   wake(): void {
     if (!this.hasMore) return;
-    if (this.#options.chain?.isOpen) this.#options.chain.wake();
+    const chain = this.#openChain;
+    if (chain) chain.wake();
     else this.#loop.wake();
+  }
+
+  /** The chain, while it would look at what waits here: not after this pipeline has left it. */
+  get #openChain(): Chain | undefined {
+    const { chain, service } = this.#options;
+    return chain?.isOpen && chain.has(service) ? chain : undefined;
   }
 
   /** Did it get a long run of events just now? Then more will come, and it catches up best by itself. */
@@ -166,14 +177,18 @@ export class Pipeline<State, Command, D extends Decision> {
     return units;
   }
 
-  async #process(units: Unit<Command, D>[], tries: number): Promise<void> {
+  async #process(
+    units: Unit<Command, D>[],
+    tries = TRIES,
+    deadline = performance.now() + (this.#options.recovery_ms_max ?? RECOVERY_MS_MAX),
+  ): Promise<void> {
     if (units.length === 0) return;
     this.forget();
     const share = new Share(this.#options, units);
     try {
       await transact(this.#options.sql, [share]);
     } catch (error) {
-      return this.#recover(units, error, tries);
+      return this.#recover(units, error, tries, deadline);
     }
     const published = this.#options.published?.(share.told);
     if (!published) return this.#loop.afterwards(share.answers());
@@ -182,12 +197,13 @@ export class Pipeline<State, Command, D extends Decision> {
       () => {
         for (const give of share.answers()) give();
       },
-      (error) => share.withhold(error),
+      // It is committed: only a Problem that says so may be the answer.
+      (error) => share.withhold(error instanceof Problem ? error : new Problem('outcome_unknown')),
     );
   }
 
   /** Nothing of these units was committed, as far as is known. */
-  async #recover(units: Unit<Command, D>[], error: unknown, tries: number): Promise<void> {
+  async #recover(units: Unit<Command, D>[], error: unknown, tries: number, deadline: number): Promise<void> {
     const conflict = conflictOf(error);
     if (conflict) {
       const lost = (unit: Unit<Command, D>) =>
@@ -196,33 +212,35 @@ export class Pipeline<State, Command, D extends Decision> {
       return this.#process(
         units.filter((unit) => !lost(unit)),
         tries,
+        deadline,
       );
     }
-    if (isTransient(error) && tries > 1) {
+    const isLate = performance.now() > deadline;
+    if (isTransient(error) && tries > 1 && !isLate) {
       await pause(TRIES - tries);
-      return this.#process(units, tries - 1);
+      return this.#process(units, tries - 1, deadline);
     }
-    if (error instanceof Problem || isConnectionLoss(error)) {
+    if (error instanceof Problem || isConnectionLoss(error) || (isLate && isContention(error))) {
       const problem = error instanceof Problem ? error : new Problem('unavailable');
       for (const unit of units) refuse(unit, problem);
       return;
     }
-    return this.#isolate(units, error);
+    return this.#isolate(units, error, deadline);
   }
 
   /** Some command of this batch cannot be saved: halve until it stands alone, so that only it fails. */
-  async #isolate(units: Unit<Command, D>[], error: unknown): Promise<void> {
+  async #isolate(units: Unit<Command, D>[], error: unknown, deadline: number): Promise<void> {
     if (units.length > 1) {
       const middle = Math.ceil(units.length / 2);
-      await this.#process(units.slice(0, middle), TRIES_ISOLATING);
-      return this.#process(units.slice(middle), TRIES_ISOLATING);
+      await this.#process(units.slice(0, middle), TRIES_ISOLATING, deadline);
+      return this.#process(units.slice(middle), TRIES_ISOLATING, deadline);
     }
     const unit = units[0]!;
     if (unit.commands.length === 1)
       return refuse(unit, isContention(error) ? new Problem('unavailable') : error);
     // Of a run of events the first half; its processor submits the rest again.
     unit.commands = unit.commands.slice(0, Math.ceil(unit.commands.length / 2));
-    return this.#process([unit], TRIES_ISOLATING);
+    return this.#process([unit], TRIES_ISOLATING, deadline);
   }
 }
 

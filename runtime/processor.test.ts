@@ -62,7 +62,7 @@ async function processing(deliver: (after: number) => LogEvent[], more: Partial<
     await done;
   });
   const heard = (name: string) => once(on, name, { signal: AbortSignal.timeout(10_000) });
-  return { sql, log, lines, heard, done, pipeline, stop };
+  return { sql, log, lines, heard, done, pipeline, stop, processor };
 }
 
 test('applies events in order and goes on with news', async () => {
@@ -187,4 +187,20 @@ test('when its partition goes to others it leaves the log, also from the middle 
   stop.abort();
   answer({ applied: 1 });
   await Promise.all([left, done]);
+});
+
+test('events that a chain turns out to have applied meanwhile do not stop the partition', async () => {
+  const { promise: submitting, resolve: onSubmit } = Promise.withResolvers<void>();
+  const { promise: result, reject: refuse } = Promise.withResolvers<EventsResult>();
+  const { heard, lines, processor } = await processing((after) => (after === 0 ? [event(1)] : []), {
+    submit: () => {
+      onSubmit();
+      return result;
+    },
+  });
+  await submitting;
+  processor.advance([event(1)]);
+  refuse(new Error('decided again'));
+  await heard('idle');
+  expect(lines).toEqual([]);
 });

@@ -146,6 +146,9 @@ export class Processor<Command> {
     try {
       const applied = await this.#apply(events, from);
       this.advance(events.slice(0, applied));
+    } catch (error) {
+      // A chain applied them, whose commit was not known to be one before.
+      if (this.#position === from) throw error;
     } finally {
       this.#submitting = false;
     }

@@ -132,8 +132,8 @@ export class Relay {
   }
 
   /** Resolves when others can see what a transaction told; undefined: they can already, or there is nothing to see. */
-  toldBy({ ends, isRepetition }: Told): Promise<void> | undefined {
-    if (isRepetition) return this.#publishedAll();
+  toldBy({ ends, isMore }: Told): Promise<void> | undefined {
+    if (isMore) return this.#publishedAll();
     const missing = [...ends].filter(([partition, position]) => this.#published.known(partition) < position);
     if (missing.length === 0) return undefined;
     return Promise.all(missing.map((end) => this.published(...end))).then(() => {});

@@ -30,10 +30,12 @@ export interface ShareOptions<State, Command, D extends Decision> {
   observe?: ((batch: { commands: number; seconds: number }) => void) | undefined;
 }
 
-/** How far the log reaches by a transaction, and whether one of its answers was given before. */
+/** What others have to see before a transaction is answered. */
 export interface Told {
+  /** How far the log reaches by it, by partition. */
   ends: Map<number, number>;
-  isRepetition: boolean;
+  /** Or more: an answer was given before, or the positions of its events did not become known. */
+  isMore: boolean;
 }
 
 /** Where a chain's transaction leaves what the next one begins with; nothing there: with nothing. */
@@ -175,7 +177,8 @@ export class Share<State, Command, D extends Decision> {
   /** What others have to see before its requests are answered. */
   get told(): Told {
     const ends = new Map(this.#committed.events.map(({ partition, position }) => [partition, position]));
-    return { ends, isRepetition: this.#fates.some(({ fate }) => fate.kind === 'replayed') };
+    const isLost = this.#committed.events.length < this.#outbox.events.length;
+    return { ends, isMore: isLost || this.#fates.some(({ fate }) => fate.kind === 'replayed') };
   }
 
   /** The answers to requests, to be given one by one, after `onCommit`. */

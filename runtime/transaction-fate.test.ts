@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest';
 import { connectFor, createToy } from '../test/toy.ts';
+import type { Sql } from './sql.ts';
 import { fateOf, identify } from './transaction-fate.ts';
 
 test('a transaction is found committed or aborted by its id', async () => {
@@ -36,4 +37,18 @@ test('an id from before a crash may be that of another transaction by now: its c
   const { sql } = await createToy();
   const { xid } = await sql.begin(identify);
   expect(await fateOf(sql, { xid, incarnation: 'before the crash' })).toBe('unknown');
+});
+
+test('an error that says nothing of it is no answer: it is asked again', async () => {
+  const { sql } = await createToy();
+  const committed = await sql.begin(identify);
+  let asked = 0;
+  const failing = ((...args: Parameters<Sql>) => {
+    asked += 1;
+    return asked === 1
+      ? Promise.reject(Object.assign(new Error('cancelled'), { code: '57014' }))
+      : sql(...args);
+  }) as unknown as Sql;
+  expect(await fateOf(failing, committed)).toBe('committed');
+  expect(asked).toBe(2);
 });

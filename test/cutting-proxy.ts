@@ -6,9 +6,10 @@ const ANSWER_HEADER = 5;
 
 /**
  * A proxy in front of PostgreSQL that breaks the connection at its first `commit`: before the server gets it
- * (`request`), or after, when its answer is on the way back (`answer`); answers to statements before it get through.
+ * (`request`), or after, when its answer is on the way back: `answer` lets answers to statements before it get through, `answers`
+ * none of those that come with it.
  */
-export async function cutAtCommit(url: string, cut: 'request' | 'answer') {
+export async function cutAtCommit(url: string, cut: 'request' | 'answer' | 'answers') {
   const target = new URL(url);
   const sockets = new Set<Socket>();
   let cuts = 0;
@@ -35,7 +36,7 @@ export async function cutAtCommit(url: string, cut: 'request' | 'answer') {
     upstream.on('data', (data) => {
       const answer = cutAnswer ? data.indexOf('COMMIT\0') : -1;
       if (answer === -1) return client.write(data);
-      client.end(data.subarray(0, answer - ANSWER_HEADER));
+      client.end(cut === 'answer' ? data.subarray(0, answer - ANSWER_HEADER) : '');
       upstream.destroy();
     });
   });
