@@ -4,8 +4,9 @@ import { spawn } from 'node:child_process';
 import { existsSync, readFileSync } from 'node:fs';
 import { constants } from 'node:os';
 import path from 'node:path';
+import { fileURLToPath } from 'node:url';
 
-const root = import.meta.dirname ?? path.dirname(new URL(import.meta.url).pathname);
+const root = import.meta.dirname ?? path.dirname(fileURLToPath(import.meta.url));
 const [file, ...args] = process.argv.slice(2);
 
 /**

@@ -42,9 +42,14 @@ export class Owner {
     }
   }
 
-  async end(): Promise<void> {
+  /** It remains the owner's for as long as the connection lasts. */
+  async retakeNoMore(): Promise<void> {
     this.#closing.abort();
     await this.#retaking;
+  }
+
+  async end(): Promise<void> {
+    await this.retakeNoMore();
     await this.sql.end();
   }
 

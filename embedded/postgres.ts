@@ -10,6 +10,7 @@ import { createServer } from 'node:net';
 import { totalmem } from 'node:os';
 import path from 'node:path';
 import { promisify } from 'node:util';
+import { isConnectionLoss } from '@stream-processing/runtime/sql-errors.ts';
 import { StartupError } from '@stream-processing/runtime/startup-error.ts';
 import { type Binaries, binariesFor } from './binaries.ts';
 import { Owner } from './owner.ts';
@@ -32,6 +33,8 @@ export interface EmbeddedOptions {
 }
 
 const run = promisify(execFile);
+/** Of PostgreSQL's log, why it does not start: a taken port it tells before two more errors and its end. */
+const LOG_LINES = 8;
 const DATABASE = 'stream_processing';
 const SETTINGS = {
   // Not by a Unix-domain socket, which is no faster and takes 200 KiB at most at once: a batch of a thousand orders has 850.
@@ -51,24 +54,30 @@ export async function startEmbeddedPostgres({
   dataDir,
   settings,
 }: EmbeddedOptions): Promise<EmbeddedPostgres> {
-  const account = await unprivilegedAccount();
-  if (!(await canReach(account, dataDir))) {
-    throw new StartupError(
-      `DATA_DIR: as root PostgreSQL runs as ${account!.name}, who cannot enter ${dataDir}: choose a folder that everybody may enter`,
-    );
-  }
-  await mkdir(dataDir, { recursive: true, mode: 0o700 });
-  if (account) await chown(dataDir, account.uid, account.gid);
-  const server = {
-    dataDir,
-    cluster: path.join(dataDir, 'postgres'),
-    account,
-    ...(await binariesFor(account, dataDir)),
-  };
-
+  const cluster = path.join(dataDir, 'postgres');
+  const account = await unprivilegedAccount(cluster);
+  await mkdirFor(account, dataDir);
+  const server = { dataDir, cluster, account, ...(await binariesFor(account, dataDir)) };
   const password = await initialize(server);
+  for (let tries = 3; ; tries -= 1) {
+    try {
+      return await own(server, password, { ...SETTINGS, ...settings });
+    } catch (error) {
+      // It was stopped under us, by the owner that left.
+      if (tries === 1 || !isConnectionLoss(error)) throw error;
+    }
+  }
+}
+
+/** Starts the server, or takes over one that runs. */
+async function own(
+  server: Server,
+  password: string,
+  settings: Record<string, string>,
+): Promise<EmbeddedPostgres> {
+  const { dataDir } = server;
   const running = await runningServer(server.cluster);
-  const port = running ?? (await start(server, { ...SETTINGS, ...settings }));
+  const port = running ?? (await start(server, settings));
   const urlOf = (database: string) => urlFor(port, password, database);
   try {
     const owner = await Owner.of(urlOf('postgres'), dataDir);
@@ -79,8 +88,10 @@ export async function startEmbeddedPostgres({
       urlOf,
       restart: (mode) => restart(server, mode),
       async stop() {
-        await owner.end();
+        // Owned to the last: whoever waits for the folder must not find a server that is about to stop.
+        await owner.retakeNoMore();
         await stop(server);
+        await owner.end();
       },
     };
   } catch (error) {
@@ -88,6 +99,18 @@ export async function startEmbeddedPostgres({
     if (running === undefined) await stop(server);
     throw error;
   }
+}
+
+/** Only PostgreSQL's account may look inside; on the way there whoever may elsewhere. */
+async function mkdirFor(account: Account | undefined, dataDir: string): Promise<void> {
+  await mkdir(path.dirname(dataDir), { recursive: true });
+  if (!(await canReach(account, dataDir))) {
+    throw new StartupError(
+      `DATA_DIR: as root PostgreSQL runs as ${account!.name}, who cannot enter ${dataDir}: choose a folder that everybody may enter`,
+    );
+  }
+  await mkdir(dataDir, { recursive: true, mode: 0o700 });
+  if (account) await chown(dataDir, account.uid, account.gid);
 }
 
 /** A look into the database of a data folder: where it runs already it goes on, else it is started for as long as that. */
@@ -175,7 +198,11 @@ async function start(
       return port;
     } catch (error) {
       // Somebody else may have taken the port between our look and PostgreSQL's.
-      const log = (await readFile(logFile, 'utf8').catch(() => '')).trim().split('\n').slice(-3).join(' | ');
+      const log = (await readFile(logFile, 'utf8').catch(() => ''))
+        .trim()
+        .split('\n')
+        .slice(-LOG_LINES)
+        .join(' | ');
       if (tries > 1 && log.includes('could not bind')) continue;
       throw new StartupError(
         `the embedded PostgreSQL in ${dataDir} does not start: ${log || (error as Error).message}`,

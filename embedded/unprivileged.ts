@@ -8,11 +8,14 @@ export interface Account {
 }
 
 /**
- * PostgreSQL refuses to run as root. For root: the account `postgres`, or else `nobody`, which every system has;
- * undefined for everybody else, who runs it as himself.
+ * PostgreSQL refuses to run as root. For root: whom `cluster` belongs to, where there is one; else the account `postgres`, or
+ * `nobody`, which every system has. Undefined for everybody else, who runs it as himself.
  */
-export async function unprivilegedAccount(): Promise<Account | undefined> {
+export async function unprivilegedAccount(cluster?: string): Promise<Account | undefined> {
   if (process.getuid?.() !== 0) return undefined;
+  const existing = cluster === undefined ? undefined : await stat(cluster).catch(() => undefined);
+  if (existing && existing.uid !== 0)
+    return { name: `user ${existing.uid}`, uid: existing.uid, gid: existing.gid };
   const lines = (await readFile('/etc/passwd', 'utf8')).split('\n').map((line) => line.split(':'));
   const found = lines.find(([name]) => name === 'postgres') ?? lines.find(([name]) => name === 'nobody');
   if (!found)

@@ -10,6 +10,7 @@ export interface Connection {
 
 /** What a server's connections brought and what of it is not answered yet. */
 export class Connections {
+  readonly #open = new Set<Socket>();
   readonly #known = new WeakMap<Socket, Connection>();
   #inFlight = 0;
 
@@ -20,6 +21,26 @@ export class Connections {
 
   get(socket: Socket): Connection | undefined {
     return this.#known.get(socket);
+  }
+
+  opened(socket: Socket): void {
+    this.#open.add(socket);
+    socket.once('close', () => this.#open.delete(socket));
+  }
+
+  /**
+   * Closes those on which nothing is under way. Node's own look takes one that has said nothing yet for busy, and one whose reply is
+   * not written out yet for idle. `isLate`: also those on which a request has not come to its end.
+   */
+  closeIdle(isLate: boolean): void {
+    for (const socket of this.#open) if (this.#isIdle(socket, isLate)) socket.destroy();
+  }
+
+  #isIdle(socket: Socket, isLate: boolean): boolean {
+    const connection = this.#known.get(socket);
+    if (!connection) return isLate || socket.bytesRead === 0;
+    const { request, response } = connection.newest;
+    return request.complete ? connection.inFlight === 0 && response.writableFinished : isLate;
   }
 
   /** A request came, whatever becomes of it. */

@@ -1,4 +1,10 @@
-import { createServer, METHODS as HTTP_METHODS, type IncomingMessage, type ServerResponse } from 'node:http';
+import {
+  createServer,
+  METHODS as HTTP_METHODS,
+  type IncomingMessage,
+  type Server,
+  type ServerResponse,
+} from 'node:http';
 import fastifySwagger from '@fastify/swagger';
 import fastifySwaggerUi from '@fastify/swagger-ui';
 import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox';
@@ -40,6 +46,8 @@ const IN_FLIGHT_MAX = 10_000;
 const REQUEST_MS_MAX = 15_000;
 /** So much later it may be noticed. */
 const LATE_MS_MAX = 5000;
+/** How often a server that closes looks which connections have nothing under way any more. */
+const CLOSING_LOOK_MS = 100;
 /** Longer than a load balancer keeps a connection (60 s, mostly), so that none ends just as a request comes. */
 const KEEP_ALIVE_MS = 72_000;
 
@@ -93,10 +101,13 @@ export async function createHttp({
         requireHostHeader: false,
       };
       const listener = refuseInFrontOf(handle, isTooMuch, () => metrics.refusals.inc());
-      return createServer(options, (request, response) => {
+      const server = createServer(options, (request, response) => {
         connections.saw(request, response);
         listener(request, response);
       });
+      server.on('connection', (socket) => connections.opened(socket));
+      closeGently(server, connections);
+      return server;
     },
   }).withTypeProvider<TypeBoxTypeProvider>();
   // What a caller expects beside 100-continue is passed over (RFC 9110, 10.1.1); Node's own refusal has no body.
@@ -219,6 +230,17 @@ function watchRequests(
     }
     done();
   });
+}
+
+/** What Node does once when a server closes, from then on again and again: what is under way ends, and then its connection. */
+function closeGently(server: Server, connections: Connections): void {
+  let closing: { since: number; timer: NodeJS.Timeout } | undefined;
+  const look = () => connections.closeIdle(performance.now() - closing!.since > REQUEST_MS_MAX);
+  server.closeIdleConnections = () => {
+    closing ??= { since: performance.now(), timer: setInterval(look, CLOSING_LOOK_MS) };
+    look();
+  };
+  server.once('close', () => clearInterval(closing?.timer));
 }
 
 function asProblem(error: FastifyError | Error): Problem {

@@ -26,6 +26,8 @@ export interface LeaseOptions {
 const TICK_MS = 1000;
 /** With a look each second: others take over within 7 s from an instance that stands still. */
 const IDLE_MS_MAX = 6000;
+/** Three looks. */
+const FRESH_MS = 3000;
 // First key of the advisory locks; the second is MEMBER or the partition + 1.
 const LOCK_CLASS = 0x5350_0000;
 const MEMBER = 0;
@@ -40,6 +42,7 @@ export class Leases {
   readonly #closing = new AbortController();
   #ticking: Promise<void> = Promise.resolve();
   #member = false;
+  #answeredAt = Number.NEGATIVE_INFINITY;
 
   constructor(options: LeaseOptions) {
     this.#options = options;
@@ -68,6 +71,11 @@ export class Leases {
 
   get held(): number {
     return this.#held.size;
+  }
+
+  /** Has PostgreSQL answered just now? */
+  get isFresh(): boolean {
+    return performance.now() - this.#answeredAt < FRESH_MS;
   }
 
   /** Another instance was seen at work on this partition. */
@@ -125,6 +133,7 @@ export class Leases {
       select count(*)::int as members, (count(*) filter (where pid < pg_backend_pid()))::int as rank from pg_locks
       where locktype = 'advisory' and classid = ${this.#lockClass}::int::oid and objid = ${MEMBER}::int::oid
         and database = (select oid from pg_database where datname = current_database())`;
+    this.#answeredAt = performance.now();
     return { members: Math.max(1, row!.members), rank: row!.rank };
   }
 

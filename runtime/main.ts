@@ -8,6 +8,8 @@ import { StartupError } from './startup-error.ts';
 import type { Decision } from './work.ts';
 
 const STOP_MS_MAX = 40_000;
+/** One wish to stop may arrive several times: from the terminal, from run.mjs, and once more since the shell between them ended. */
+const SAME_MS = 1000;
 
 /** Runs one service in a process of its own until SIGINT or SIGTERM. */
 export async function runAlone<State, Command, D extends Decision>(
@@ -52,7 +54,7 @@ export async function stopServices(
 }
 
 /**
- * Starts, then stops gracefully on the first SIGINT, SIGTERM or SIGHUP; the third one, or a stop that takes too long,
+ * Starts, then stops gracefully on the first SIGINT, SIGTERM or SIGHUP; another one later, or a stop that takes too long,
  * ends the process at once. Nothing is lost by that: the next start goes on from what was committed.
  */
 export async function runUntilStopped(
@@ -62,14 +64,14 @@ export async function runUntilStopped(
   const stopRequested = new Promise<void>((resolve) => {
     stopping.signal.addEventListener('abort', () => resolve(), { once: true });
   });
-  let signals = 0;
+  let asked: number | undefined;
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
     process.on(signal, () => {
-      signals += 1;
-      // A terminal's Ctrl-C arrives twice: from the terminal and from run.mjs.
-      if (signals > 2) process.exit(1);
-      if (signals === 1) setTimeout(leave, STOP_MS_MAX).unref();
-      stopping.abort();
+      if (asked === undefined) {
+        asked = performance.now();
+        setTimeout(leave, STOP_MS_MAX).unref();
+        stopping.abort();
+      } else if (performance.now() - asked > SAME_MS) process.exit(1);
     });
   }
   try {

@@ -81,3 +81,12 @@ test('an ordinary database user who may not create roles is told what to do', as
   await migrate(restricted, other, TOY_FILES, SETTINGS);
   expect(await server`select 1 from pg_namespace where nspname = ${schemaOf(other)}`).toHaveLength(1);
 });
+
+test('migrations are found in whatever folder the project lies', async () => {
+  const folder = await mkdtemp(path.join(tmpdir(), 'shop [1] {a,b} (x)? *-'));
+  onTestFinished(() => rm(folder, { recursive: true, force: true }));
+  await writeFile(path.join(folder, '001.do.things.sql'), 'create table things (id int)');
+  const url = await createDatabase();
+  await migrate(url, TOY, pathToFileURL(`${folder}/`), SETTINGS);
+  expect(await open(url)`select * from things`).toEqual([]);
+});

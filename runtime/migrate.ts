@@ -50,7 +50,8 @@ async function runFiles(tx: Tx, schema: string, folder: URL, table: string) {
   const postgrator = new Postgrator({
     driver: 'pg',
     currentSchema: schema,
-    migrationPattern: `${fileURLToPath(folder)}*.sql`,
+    // A pattern: what means something in one is only itself within brackets.
+    migrationPattern: `${fileURLToPath(folder).replaceAll(/[?*()[\]{}]/g, '[$&]')}*.sql`,
     schemaTable: table,
     execQuery: async (query) => ({ rows: await tx.unsafe(query) }),
     execSqlScript: async (script) => void (await tx.unsafe(script)),

@@ -170,7 +170,8 @@ async function open<State, Command, D extends Decision>(
     metrics,
     stopping: () => stopping,
     full: () => reasonsToRefuse.some((isTooMuch) => isTooMuch()),
-    ready: async () => void (await sql`select 1`),
+    // Not asked where it has just answered: a question would wait behind everybody who reads.
+    ready: async () => void (leases.isFresh || (await sql`select 1`)),
   });
   closers.unshift(() => app.close());
   definition.routes(app, room);
