@@ -50,8 +50,8 @@ async function runFiles(tx: Tx, schema: string, folder: URL, table: string) {
   const postgrator = new Postgrator({
     driver: 'pg',
     currentSchema: schema,
-    // A pattern: what means something in one is only itself within brackets.
-    migrationPattern: `${fileURLToPath(folder).replaceAll(/[?*()[\]{}]/g, '[$&]')}*.sql`,
+    // A pattern, in which a folder's own brackets and braces must mean nothing.
+    migrationPattern: `${fileURLToPath(folder).replaceAll(/[?*()[\]{}]/g, '\\$&')}*.sql`,
     schemaTable: table,
     execQuery: async (query) => ({ rows: await tx.unsafe(query) }),
     execSqlScript: async (script) => void (await tx.unsafe(script)),
