@@ -10,6 +10,11 @@ export async function compare(looks: Looks, record: ClientRecord): Promise<strin
   for (const entries of byUsers(record)) {
     const effects = await readEffects(looks, [...new Set(entries.map(({ operation }) => operation.user_id))]);
     wrong.push(...entries.flatMap((entry) => difference(entry, effects)));
+    const asked = new Set(
+      entries.map(({ operation: { kind, user_id, amount } }) => nameOf(kind, user_id, amount)),
+    );
+    for (const name of effects.keys())
+      if (!asked.has(name)) wrong.push(`${name} happened, and nobody asked for it`);
   }
   return wrong;
 }

@@ -11,11 +11,12 @@ export interface Operation {
 }
 
 /**
- * `done`: answered by 2xx, with the effect as `result` says. `refused`: answered that nothing was done. `unknown`: no
- * answer, or one that says that it cannot be told.
+ * `done`: answered by 2xx, with the effect as `result` says. `accepted`: an order that is durable, whose result nobody waited
+ * for. `refused`: answered that nothing was done. `unknown`: no answer, or one that says that it cannot be told.
  */
 export type Outcome =
   | { kind: 'done'; paid: boolean; id?: number; message?: string | null }
+  | { kind: 'accepted'; id: number }
   | { kind: 'refused'; code: string }
   | { kind: 'unknown'; why: string };
 
@@ -70,6 +71,11 @@ export function violation({ operation, outcome }: Entry, { transfers, orders }: 
       return effects === 0 ? undefined : `was refused (${outcome.code}), but happened`;
     case 'unknown':
       return undefined;
+    case 'accepted': {
+      const [order] = orders;
+      if (!order) return 'was accepted, but is not there';
+      return order.id === outcome.id ? undefined : `was accepted as order ${outcome.id}, but is ${order.id}`;
+    }
     case 'done': {
       if (kind !== 'order')
         return transfers === (outcome.paid ? 1 : 0) ? undefined : 'was told otherwise than it happened';

@@ -49,6 +49,8 @@ export class Caller {
       ...opening,
       headers: keyed(key),
     });
+    const deposit = { key, kind: 'deposit', user_id: this.#user_id, amount: OPENING_BALANCE } as const;
+    this.#world.record.add(deposit, { kind: 'done', paid: true });
     for (let number = 1; number <= this.#world.size.operations; number += 1) {
       await this.#operate(number);
       if (this.#world.random.chance(ASIDE)) await this.#aside(`${name}-aside-${number}`, body);
@@ -112,7 +114,7 @@ export class Caller {
     this.#world.trace(`${operation.key} ${kind} ${amount}: ${JSON.stringify(outcome)}`);
     this.#world.count(`${kind} ${outcome.kind}`);
     record.add(operation, outcome);
-    if (outcome.kind === 'unknown') this.#uncertain = true;
+    if (outcome.kind === 'unknown' || outcome.kind === 'accepted') this.#uncertain = true;
     if (outcome.kind !== 'done') return;
     if (outcome.paid) this.#balance += kind === 'deposit' ? amount : -amount;
     if (kind === 'order') {
@@ -139,6 +141,7 @@ export class Caller {
             request,
           ];
     let why = '';
+    let accepted: number | undefined;
     for (let tries = 1; tries <= TRIES; tries += 1) {
       const answers = [this.#ask(call)];
       if (this.#world.faults.strikes('doubleRequest')) answers.push(this.#ask(call));
@@ -148,7 +151,7 @@ export class Caller {
         const { id, status, message, withdrawn = true } = answer!.body;
         if (status !== 'pending')
           return { kind: 'done', paid: kind === 'order' ? status === 'confirmed' : withdrawn, id, message };
-        why = 'pending';
+        accepted = id;
       } else {
         why = answer;
         // Of a doubled request each copy speaks for itself.
@@ -158,7 +161,7 @@ export class Caller {
       if (once) break;
       await this.#world.clock.sleep(this.#world.random.integer(10, 500));
     }
-    return { kind: 'unknown', why };
+    return accepted === undefined ? { kind: 'unknown', why } : { kind: 'accepted', id: accepted };
   }
 
   /** The reply, or a code that says why there is none. `expected`: the refusal that is the right answer. */

@@ -2,6 +2,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { SERVICES } from '@stream-processing/contracts/names.ts';
 import type { Sql } from '@stream-processing/runtime/sql.ts';
+import { DEFINITIONS } from '../../documents/definitions.ts';
 import type { EmbeddedPostgres } from '../../embedded/postgres.ts';
 import type { Broker } from '../../kafka/broker.ts';
 import type { Cluster } from '../../kafka/cluster.ts';
@@ -54,9 +55,15 @@ export function draw(random: Random, faults: readonly Fault[]): Fault {
 }
 
 export const TOPIC_PREFIX = 'soak.';
+/** Whose topics somebody reads. */
+const FOLLOWED = SERVICES.filter((service) =>
+  SERVICES.some((other) => DEFINITIONS[other].follows.some((source) => source === service)),
+);
 
 export interface Targets {
   instances: Instances;
+  /** Something that must not be, as it is seen. */
+  onViolation: (what: string) => void;
   postgres: EmbeddedPostgres;
   /** undefined: events travel by PostgreSQL. */
   kafka: Cluster | undefined;
@@ -77,10 +84,12 @@ export async function commit(fault: Fault, targets: Targets, harmed: () => void)
       await victim.send('SIGKILL');
       harmed();
       return victim.start();
-    case 'stop':
-      await victim.send('SIGTERM');
+    case 'stop': {
+      const code = await victim.ask();
       harmed();
+      if (code !== 0) targets.onViolation(`${victim.name} was asked to stop, and ended with ${code}`);
       return victim.start();
+    }
     case 'pause':
       return pause(victim, targets, harmed);
     case 'cut':
@@ -102,7 +111,7 @@ export async function commit(fault: Fault, targets: Targets, harmed: () => void)
       await delay(random.integer(...APART_MS));
       return targets.kafka!.mend();
     case 'topic':
-      await targets.kafka!.deleteTopic(`${TOPIC_PREFIX}${random.pick(SERVICES)}`);
+      await targets.kafka!.deleteTopic(`${TOPIC_PREFIX}${random.pick(FOLLOWED)}`);
       return harmed();
   }
 }
@@ -122,11 +131,11 @@ async function failBroker(
   await kafka!.untilInSync();
 }
 
-/** Its leases are advisory locks of a connection: cut that, and another instance takes over while the victim sleeps. */
+/** It loses its leases after six seconds; where its connections are cut, at once. */
 async function pause(victim: Instance, targets: Targets, harmed: () => void): Promise<void> {
   await victim.send('SIGSTOP');
   try {
-    await cut(targets, '% leases');
+    if (targets.random.chance(0.5)) await cut(targets, '% leases');
     harmed();
     await delay(targets.random.integer(...PAUSE_MS));
   } finally {

@@ -8,6 +8,8 @@ import type { Random } from '../random.ts';
 export type Layout = 'apart' | 'together';
 
 const DESCRIBE_MS_MAX = 5000;
+/** More than the 40 s after which a service leaves. */
+const STOP_MS_MAX = 50_000;
 /** Lines of `/metrics` that say something other than nothing. */
 const STANDING =
   /^(?:leases_held|pipeline_queue_commands|processor_stopped|processor_lag_events|relay_lag_events)\b.* (?!0$).*$/gm;
@@ -67,10 +69,20 @@ export class Instance {
     }
   }
 
-  /** Sends a signal; `SIGKILL` and `SIGTERM` resolve when the process has ended. */
-  async send(signal: 'SIGKILL' | 'SIGTERM' | 'SIGSTOP' | 'SIGCONT'): Promise<void> {
+  /** Sends a signal; `SIGKILL` resolves when the process has ended. */
+  async send(signal: 'SIGKILL' | 'SIGSTOP' | 'SIGCONT'): Promise<void> {
     process.kill(this.pid, signal);
-    if (signal === 'SIGKILL' || signal === 'SIGTERM') await this.#program!.ended;
+    if (signal === 'SIGKILL') await this.#program!.ended;
+  }
+
+  /** Asks it to stop; answers its exit code, or what ended it: itself it must, within the time that it gives itself. */
+  async ask(): Promise<number | string> {
+    const { ended } = this.#program!;
+    process.kill(this.pid, 'SIGTERM');
+    const late = setTimeout(() => process.kill(this.pid, 'SIGKILL'), STOP_MS_MAX);
+    const [code, signal] = (await ended) as [number | null, string | null];
+    clearTimeout(late);
+    return code ?? signal ?? 'nothing';
   }
 
   /** What it said last, and where it stands, for whoever has to find out why it does not go on. */

@@ -1,5 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import type { Attempt } from './callers.ts';
+import { type Attempt, CALL_MS_MAX } from './callers.ts';
 
 const RECOVERY_MS_MAX = 60_000;
 const LOOK_MS = 10;
@@ -11,12 +11,16 @@ export class Watch {
   #faultAt: number | undefined;
   /** Since when the harm is done: who asked before may have been served by what was still whole. */
   #harmedAt = Number.POSITIVE_INFINITY;
-  /** Users with a final answer to what they asked since. */
+  /** Users with the result of an order that they asked for since. */
   readonly #served = new Set<number>();
   #servedAt: number | undefined;
   #attempts = 0;
   #successes = 0;
   #calmSince = 0;
+  /** Ended within the calm that lasts. */
+  #calm: Attempt[] = [];
+  /** When attempts of the last calm began that had all their time before the fault. */
+  #counted = { from: 0, until: 0 };
 
   /** These users ask all the time. */
   expect(user_ids: number[]): void {
@@ -24,19 +28,17 @@ export class Watch {
     this.#calmSince = performance.now();
   }
 
-  see({ at, ok, final, user_id }: Attempt): void {
-    if (this.#faultAt !== undefined) {
-      if (!final || at < this.#harmedAt) return;
-      this.#served.add(user_id);
-      if (this.#served.size === this.#users.length) this.#servedAt ??= performance.now();
-      return;
-    }
-    if (at < this.#calmSince) return;
-    this.#attempts += 1;
-    if (ok) this.#successes += 1;
+  see(attempt: Attempt): void {
+    const { at, isFinalOrder, user_id } = attempt;
+    if (this.#faultAt === undefined && at >= this.#calmSince) this.#calm.push(attempt);
+    else this.#count(attempt);
+    if (this.#faultAt === undefined || !isFinalOrder || at < this.#harmedAt) return;
+    this.#served.add(user_id);
+    if (this.#served.size === this.#users.length) this.#servedAt ??= performance.now();
   }
 
   begin(): void {
+    this.#endCalm();
     this.#faultAt = performance.now();
     this.#harmedAt = Number.POSITIVE_INFINITY;
     this.#served.clear();
@@ -67,11 +69,28 @@ export class Watch {
   }
 
   summary() {
+    this.#endCalm();
     const sorted = this.#recoveries.toSorted((a, b) => a - b);
     const at = (share: number) => sorted[Math.min(sorted.length - 1, Math.floor(share * sorted.length))] ?? 0;
     return {
+      attempts: this.#attempts,
       success: this.#attempts === 0 ? 0 : this.#successes / this.#attempts,
       recoveries: { p50: at(0.5), p99: at(0.99), max: sorted.at(-1) ?? 0 },
     };
+  }
+
+  /**
+   * Attempts count by when they began, and only where the calm lasted for longer than they may take: one that is never answered ends
+   * later than others, mostly in the next fault, and must count all the same.
+   */
+  #endCalm(): void {
+    this.#counted = { from: this.#calmSince, until: performance.now() - CALL_MS_MAX };
+    for (const attempt of this.#calm.splice(0)) this.#count(attempt);
+  }
+
+  #count({ at, isFirst, ok }: Attempt): void {
+    if (!isFirst || at < this.#counted.from || at >= this.#counted.until) return;
+    this.#attempts += 1;
+    if (ok) this.#successes += 1;
   }
 }
