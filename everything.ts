@@ -14,6 +14,10 @@ import { userService } from './services/user-service/service.ts';
 await runUntilStopped(async (stopping) => {
   const config = readConfig(process.env);
   const database = await startMissingDatabase(config);
+  void database?.gone.then(() => {
+    console.error(`the embedded PostgreSQL has ended: postgres.log in ${database.dataDir} says why`);
+    process.exit(1);
+  });
   const context = createContext(config, stopping);
   // Together, since each migrates its own schema and then looks for the others' logs.
   const starts = await Promise.allSettled([
@@ -43,7 +47,7 @@ async function startMissingDatabase(config: Config) {
   const database = await startEmbeddedPostgres({ dataDir });
   for (const service of missing) config.databaseUrls[service] = database.url;
   console.log(`PostgreSQL in ${dataDir}`);
-  return database;
+  return { ...database, dataDir };
 }
 
 function printGuide(services: RunningService[]) {

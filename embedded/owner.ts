@@ -4,6 +4,8 @@ import { StartupError } from '@stream-processing/runtime/startup-error.ts';
 
 const WAIT_MS_MAX = 5000;
 const RETRY_MS = 100;
+/** PostgreSQL that has not run for so long does not come back by itself; a restart takes less. */
+const GONE_MS = 5000;
 
 /**
  * Two processes must not share one data folder: the second would stop the database under the first. The owner holds a lock
@@ -11,10 +13,18 @@ const RETRY_MS = 100;
  */
 export class Owner {
   readonly sql: Sql;
+  /** Resolves when the server has ended, though nobody asked it to. */
+  readonly gone: Promise<void>;
+  readonly #isRunning: () => Promise<boolean>;
+  #onGone!: () => void;
   readonly #closing = new AbortController();
   #retaking: Promise<void> | undefined;
 
-  private constructor(url: string) {
+  private constructor(url: string, isRunning: () => Promise<boolean>) {
+    this.#isRunning = isRunning;
+    this.gone = new Promise((resolve) => {
+      this.#onGone = resolve;
+    });
     this.sql = connect(url, {
       max: 1,
       name: 'stream-processing owner',
@@ -25,8 +35,8 @@ export class Owner {
   }
 
   /** Throws a StartupError where another process owns the folder. */
-  static async of(url: string, dataDir: string): Promise<Owner> {
-    const owner = new Owner(url);
+  static async of(url: string, dataDir: string, isRunning: () => Promise<boolean>): Promise<Owner> {
+    const owner = new Owner(url, isRunning);
     const deadline = performance.now() + WAIT_MS_MAX;
     try {
       // The lock of an owner who was killed goes with its connection, in a moment.
@@ -67,9 +77,12 @@ export class Owner {
 
   async #untilTaken(): Promise<void> {
     const { signal } = this.#closing;
+    let seen = performance.now();
     while (!signal.aborted) {
       // While PostgreSQL is away nobody else can take it.
       if (await this.#take().catch(() => false)) return;
+      if (await this.#isRunning()) seen = performance.now();
+      else if (performance.now() - seen > GONE_MS) return this.#onGone();
       await delay(RETRY_MS, undefined, { signal, ref: false }).catch(() => {});
     }
   }

@@ -9,12 +9,13 @@ import { chown, mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
 import { createServer } from 'node:net';
 import { totalmem } from 'node:os';
 import path from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import { isConnectionLoss } from '@stream-processing/runtime/sql-errors.ts';
 import { StartupError } from '@stream-processing/runtime/startup-error.ts';
 import { type Binaries, binariesFor } from './binaries.ts';
 import { Owner } from './owner.ts';
-import { runningServer } from './running-server.ts';
+import { isPostgres, pidOf, runningServer } from './running-server.ts';
 import { type Account, canReach, unprivilegedAccount } from './unprivileged.ts';
 
 export interface EmbeddedPostgres {
@@ -23,6 +24,8 @@ export interface EmbeddedPostgres {
   urlOf(database: string): string;
   /** `immediate` is a crash: nothing is written out, and the next start recovers from the log. */
   restart(mode: 'fast' | 'immediate'): Promise<void>;
+  /** Resolves when it has ended, though nobody asked it to: its disk is full, say. */
+  gone: Promise<void>;
   stop(): Promise<void>;
 }
 
@@ -35,6 +38,8 @@ export interface EmbeddedOptions {
 const run = promisify(execFile);
 /** Of PostgreSQL's log, why it does not start: a taken port it tells before two more errors and its end. */
 const LOG_LINES = 8;
+const STOP_MS_MAX = 60_000;
+const STOP_LOOK_MS = 20;
 const DATABASE = 'stream_processing';
 const SETTINGS = {
   // Not by a Unix-domain socket, which is no faster and takes 200 KiB at most at once: a batch of a thousand orders has 850.
@@ -80,13 +85,18 @@ async function own(
   const port = running ?? (await start(server, settings));
   const urlOf = (database: string) => urlFor(port, password, database);
   try {
-    const owner = await Owner.of(urlOf('postgres'), dataDir);
+    const owner = await Owner.of(
+      urlOf('postgres'),
+      dataDir,
+      async () => (await pidOf(server.cluster)) !== undefined,
+    );
     const [known] = await owner.sql`select 1 from pg_database where datname = ${DATABASE}`;
     if (!known) await owner.sql.unsafe(`create database ${DATABASE}`);
     return {
       url: urlOf(DATABASE),
       urlOf,
       restart: (mode) => restart(server, mode),
+      gone: owner.gone,
       async stop() {
         // Owned to the last: whoever waits for the folder must not find a server that is about to stop.
         await owner.retakeNoMore();
@@ -135,8 +145,19 @@ async function restart({ account, cluster, dataDir, pg_ctl }: Server, mode: stri
   await as(account, pg_ctl, ['restart', '-D', cluster, '-l', logFile, '-m', mode, '-w', '-t', '60']);
 }
 
-async function stop({ account, cluster, pg_ctl }: Server): Promise<void> {
-  await as(account, pg_ctl, ['stop', '-D', cluster, '-m', 'fast', '-w', '-t', '60']);
+/** Waits for that very process: by its folder, which pg_ctl looks at, somebody may have started another one at once. */
+async function stop({ account, cluster, dataDir, pg_ctl }: Server): Promise<void> {
+  const pid = await pidOf(cluster);
+  if (pid === undefined) return;
+  await as(account, pg_ctl, ['stop', '-D', cluster, '-m', 'fast', '-W']).catch(async (error) => {
+    if ((await pidOf(cluster)) === pid) throw error;
+  });
+  const deadline = performance.now() + STOP_MS_MAX;
+  while (await isPostgres(pid)) {
+    if (performance.now() > deadline)
+      throw new Error(`the embedded PostgreSQL does not stop: postgres.log in ${dataDir} says why`);
+    await delay(STOP_LOOK_MS);
+  }
 }
 
 function urlFor(port: number, password: string, database: string): string {

@@ -27,7 +27,14 @@ export async function runningServer(cluster: string): Promise<number | undefined
   throw new Error(`PostgreSQL on ${cluster} runs but does not become ready; see postgres.log there`);
 }
 
-async function isPostgres(pid: number): Promise<boolean> {
+/** Of the server that runs on this cluster, also while it starts, recovers or stops. */
+export async function pidOf(cluster: string): Promise<number | undefined> {
+  const text = await readFile(path.join(cluster, 'postmaster.pid'), 'utf8').catch(() => '');
+  const pid = Number(text.split('\n')[0]);
+  return (await isPostgres(pid)) ? pid : undefined;
+}
+
+export async function isPostgres(pid: number): Promise<boolean> {
   if (!Number.isInteger(pid) || pid <= 0) return false;
   try {
     process.kill(pid, 0);

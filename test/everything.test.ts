@@ -61,6 +61,17 @@ test('prints the four addresses, lines to try and a line that ends in ready; Ctr
   await until('PostgreSQL is gone', () => !isAlive(postgres));
 });
 
+test('when its PostgreSQL has ended by itself it ends too, and says so', async () => {
+  const folder = await temporaryFolder();
+  const running = start(folder);
+  await ready(running);
+  process.kill((await postgresPid(folder))!, 'SIGKILL');
+  expect(await running.ended).toBe(1);
+  expect(running.output()).toContain(
+    `the embedded PostgreSQL has ended: postgres.log in ${folder} says why\n`,
+  );
+});
+
 test('after kill -9 of everything a new start finds all that was told', async () => {
   const folder = await temporaryFolder();
   const first = start(folder);
