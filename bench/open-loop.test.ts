@@ -77,7 +77,7 @@ test('each request is accounted for: accepted, refused, failed, or lost with its
   expect(report.accepted_p99_ms).toBeGreaterThanOrEqual(report.accepted_p50_ms);
 });
 
-test('waiting for a connection counts as latency, and the warm-up counts as nothing', async () => {
+test('waiting for a connection counts as latency; what came due in the warm-up is told apart, and counts when it is answered', async () => {
   let count = 0;
   const server = createServer((_request, response) => {
     count += 1;
@@ -90,8 +90,11 @@ test('waiting for a connection counts as latency, and the warm-up counts as noth
   // Thirty requests in 0.75 s, one at a time, 50 ms each: the last one is due at 725 ms and answered at 1500.
   const report = await runLoad(load);
   expect(count).toBe(30);
-  expect(report).toMatchObject({ sent: 20, accepted: 20, errors: 0 });
+  const warmup = { accepted: 10, refused: 0, errors: 0 };
+  expect(report).toMatchObject({ sent: 20, accepted: 20, errors: 0, warmup });
   expect(report.accepted_p99_ms).toBeGreaterThan(700);
+  // Of the ten that fit into the half second half belong to the warm-up.
+  expect(report.accepted_rate).toBeGreaterThan(12);
 });
 
 test('bad arguments are named in one line', () => {

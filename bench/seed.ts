@@ -69,7 +69,7 @@ export async function post(
   body: object,
   signal: AbortSignal,
   headers: Record<string, string> = {},
-): Promise<{ id?: number }> {
+): Promise<{ id?: number; status?: string }> {
   const response = await fetch(url, {
     method: 'POST',
     headers: { 'content-type': 'application/json', ...headers },

@@ -65,8 +65,8 @@ export const overload: Case = {
       site,
       mark,
       {
-        accepted: report.accepted + recovery.accepted,
-        unknown: report.errors + load.warmUp * rate + recovery.unknown,
+        accepted: report.accepted + report.warmup.accepted + recovery.accepted,
+        unknown: report.errors + report.warmup.errors + recovery.unknown,
       },
       signal,
     );
