@@ -23,6 +23,7 @@ export interface Run {
 const SOAK = ['--minutes', '1', '--callers', '64'];
 /** Of each operation that is looked at. */
 const FUZZ_REQUESTS = 200;
+const STOP_MS_MAX = 90_000;
 const RUN_MS_MAX = 900_000;
 const COMPLAINTS_MAX = 1000;
 
@@ -86,7 +87,12 @@ async function node({ copy, signal }: Run, args: string[]) {
     detached: process.platform !== 'win32',
   });
   const [output, complaints] = [textOf(child, 'stdout'), textOf(child, 'stderr')];
-  const stop = () => void child.kill('SIGTERM');
+  let killing: NodeJS.Timeout | undefined;
+  const stop = () => {
+    child.kill('SIGTERM');
+    // With all that it started; what it left in folders stays.
+    killing ??= setTimeout(() => process.kill(-child.pid!, 'SIGKILL'), STOP_MS_MAX);
+  };
   signal.addEventListener('abort', stop);
   let late = false;
   const alarm = setTimeout(() => {
@@ -95,6 +101,7 @@ async function node({ copy, signal }: Run, args: string[]) {
   }, RUN_MS_MAX);
   const [code] = await once(child, 'close');
   clearTimeout(alarm);
+  clearTimeout(killing);
   signal.removeEventListener('abort', stop);
   signal.throwIfAborted();
   if (late) throw new Error(`${args[0]} did not end within ${RUN_MS_MAX / 1000} s`);

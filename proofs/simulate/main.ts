@@ -20,6 +20,8 @@ const USAGE = `npm run simulate -- [--seeds N] [--seed S] [--workers W] [--branc
 const COVERING = 1000;
 const FAILURES_MAX = 5;
 const TELL_MS = 10_000;
+/** A seed takes a tenth of a second, one that fails is played some twenty times: who says nothing for so long hangs. */
+const SILENT_MS_MAX = 180_000;
 
 interface Options {
   first: number;
@@ -66,13 +68,22 @@ async function simulate(
     const counted = Math.ceil(COVERING / workers);
     const job: Job = { first: first + i, step: workers, end: first + seeds, counted, trace };
     const worker = new Worker(new URL('./worker.ts', import.meta.url), { workerData: job });
+    let playing = job.first;
+    const hangs = setTimeout(() => {
+      failed += 1;
+      console.log(`seed ${playing}: not played within ${SILENT_MS_MAX / 1000} s`);
+      void worker.terminate();
+    }, SILENT_MS_MAX);
+    worker.on('exit', () => clearTimeout(hangs));
     worker.on('message', (message: Message | Branches) => {
+      hangs.refresh();
       if ('branches' in message) {
         taken.push(message.branches);
         return;
       }
       const { seed, hash, counts: some, failure, trace: lines } = message;
       played += 1;
+      playing = seed + workers;
       for (const [what, count] of Object.entries(some)) counts[what] = (counts[what] ?? 0) + count;
       if (lines) console.log(lines.join('\n'));
       if (trace || seeds === 1) console.log(`seed ${seed}: trace ${hash}`);
