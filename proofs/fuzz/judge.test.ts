@@ -88,7 +88,7 @@ function depositAt(url: string): Operation {
             202: success,
             422: refusal('`invalid_body`: x. `idempotency_key_reused`: x.'),
             500: refusal('`internal_error`: x.'),
-            503: refusal('`overloaded`: x.'),
+            503: refusal('`overloaded`: x. `not_fresh`: x.'),
           },
         },
       },
@@ -97,11 +97,11 @@ function depositAt(url: string): Operation {
   return operation!;
 }
 
-test('a reply as it is described is no finding, nor is a refusal of what is wrong or too much', async () => {
+test('a reply as it is described is no finding, nor is a refusal of what is wrong or comes at a slow moment', async () => {
   expect(await foundIn(reply(200))).toEqual([]);
   expect(await foundIn(refuse('invalid_body'), INVALID)).toEqual([]);
-  expect(await foundIn(refuse('overloaded', {}, { 'retry-after': '1' }))).toEqual([]);
-  expect(await foundIn(refuse('overloaded', {}, { 'retry-after': '1' }), INVALID)).toEqual([]);
+  expect(await foundIn(refuse('not_fresh', {}, { 'retry-after': '1' }))).toEqual([]);
+  expect(await foundIn(refuse('not_fresh', {}, { 'retry-after': '1' }), INVALID)).toEqual([]);
 });
 
 const first = { status: 200, headers: {}, body: Buffer.from(JSON.stringify(ACCOUNT)) };
@@ -139,9 +139,15 @@ test.each<[string, Answer, Expectation, string]>([
   ],
   [
     'a 503 that is not declared',
-    refuse('not_fresh', {}, { 'retry-after': '1' }),
+    refuse('stopping', {}, { 'retry-after': '1' }),
     VALID,
-    'the code not_fresh is not declared for 503',
+    'the code stopping is not declared for 503',
+  ],
+  [
+    'a 503 while nothing keeps the service from serving',
+    refuse('overloaded', {}, { 'retry-after': '1' }),
+    INVALID,
+    'though there is nothing else to do',
   ],
   ['a 503 that does not say when', refuse('overloaded'), VALID, 'retry-after of a 503 is missing'],
   ['a 202 that does not say where', reply(202), VALID, 'location of a 202 is missing'],

@@ -92,8 +92,9 @@ function brokenType(headers: Record<string, string>, expected: string): string[]
 }
 
 function disappointed({ expect }: Request, reply: Reply, code: string | undefined): string[] {
-  // Every request may come at a bad moment.
-  if (reply.status === 503) return [];
+  // A slow moment of the machine, at most: nothing else goes on that could keep a service from serving.
+  if (reply.status === 503)
+    return code === 'not_fresh' ? [] : [`it is refused with ${code}, though there is nothing else to do`];
   switch (expect.is) {
     case 'open':
       return [];
