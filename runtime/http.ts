@@ -43,6 +43,8 @@ export interface HttpOptions {
 
 const BODY_MAX = 64 * 1024;
 const IN_FLIGHT_MAX = 10_000;
+/** Of one connection, whose caller does not wait for replies: they stay in memory until it reads, up to 10 MB each. */
+const PIPELINED_MAX = 16;
 const REQUEST_MS_MAX = 15_000;
 /** So much later it may be noticed. */
 const LATE_MS_MAX = 5000;
@@ -73,9 +75,11 @@ export async function createHttp({
   ready,
 }: HttpOptions) {
   const connections = new Connections();
-  const isTooMuch = ({ method, url }: IncomingMessage) =>
+  const isTooMuch = ({ method, url, socket }: IncomingMessage) =>
     !stopping() &&
-    ((method === 'POST' && full()) || (connections.inFlight > IN_FLIGHT_MAX && !url!.startsWith('/health/')));
+    ((method === 'POST' && full()) ||
+      connections.get(socket)!.inFlight >= PIPELINED_MAX ||
+      (connections.inFlight > IN_FLIGHT_MAX && !url!.startsWith('/health/')));
   // One address for all services tells their documents apart by the name in front, without a gateway that rewrites paths.
   const documentsUnderName = new RegExp(`^/${service}(/(?:docs|openapi\\.json)(?:[/?].*)?)$`);
   const app: App = Fastify({

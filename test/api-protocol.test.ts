@@ -133,3 +133,12 @@ test.each([
     expectProblem(await exchange('user-service', request, 30_000), 'request_timeout');
   },
 );
+
+test('of one connection that does not wait for replies sixteen requests are taken at a time, the others refused in their turn', async () => {
+  const get = (...headers: string[]) =>
+    `${['GET /users?limit=1 HTTP/1.1', 'Host: x', ...headers].join('\r\n')}\r\n\r\n`;
+  const text = await exchangeText('user-service', get().repeat(99) + get('Connection: close'));
+  const statuses = [...text.matchAll(/HTTP\/1.1 (\d+)/g)].map(([, status]) => status);
+  expect(statuses).toEqual([...Array(16).fill('200'), ...Array(84).fill('503')]);
+  expect(await inFlight('user-service')).toBe(1);
+});
