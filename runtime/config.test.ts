@@ -83,6 +83,14 @@ test.each([
   [{ KAFKA_TLS: 'yes' }, 'KAFKA_TLS: "yes" is not true or false'],
   [{ KAFKA_SASL_MECHANISM: 'GSSAPI' }, /^KAFKA_SASL_MECHANISM: "GSSAPI" is not one of /],
   [
+    { EVENT_LOG: 'kafka', KAFKA_BROKERS: 'k:1', KAFKA_SASL_PASSWORD: 'secret' },
+    /^KAFKA_SASL_MECHANISM is missing: /,
+  ],
+  [
+    { EVENT_LOG: 'kafka', KAFKA_BROKERS: 'k:1', KAFKA_TLS_CA_FILE: '/etc/ca.pem' },
+    'KAFKA_TLS_CA_FILE is set, but KAFKA_TLS is not true',
+  ],
+  [
     { EVENT_LOG: 'kafka', KAFKA_BROKERS: 'k:1', KAFKA_SASL_MECHANISM: 'PLAIN' },
     /^KAFKA_SASL_USERNAME or KAFKA_SASL_PASSWORD is missing/,
   ],

@@ -73,6 +73,14 @@ function readKafka(settings: Settings): KafkaOptions {
     throw new StartupError(
       `KAFKA_SASL_USERNAME or KAFKA_SASL_PASSWORD is missing: KAFKA_SASL_MECHANISM=${mechanism} needs both`,
     );
+  // Passed over, a password would travel in the clear, or nobody would ask for it.
+  if (!mechanism && (username || password))
+    throw new StartupError(
+      'KAFKA_SASL_MECHANISM is missing: KAFKA_SASL_USERNAME and KAFKA_SASL_PASSWORD go by it',
+    );
+  const file = TLS_FILES.find((name) => settings[name] !== '');
+  if (!settings.KAFKA_TLS && file !== undefined)
+    throw new StartupError(`${file} is set, but KAFKA_TLS is not true`);
   const { LOG_RETENTION_HOURS: log, KAFKA_RETENTION_HOURS: topics } = settings;
   if (log > 0 && topics > 0 && log < topics)
     throw new StartupError(
@@ -92,10 +100,10 @@ function brokersOf(list: string): string[] {
   return list.split(',').flatMap((broker) => broker.trim() || []);
 }
 
+const TLS_FILES = ['KAFKA_TLS_CA_FILE', 'KAFKA_TLS_CERT_FILE', 'KAFKA_TLS_KEY_FILE'] as const;
+
 function readTls(settings: Settings): KafkaOptions['tls'] {
-  const [ca, cert, key] = (['KAFKA_TLS_CA_FILE', 'KAFKA_TLS_CERT_FILE', 'KAFKA_TLS_KEY_FILE'] as const).map(
-    (name) => readPem(settings, name),
-  );
+  const [ca, cert, key] = TLS_FILES.map((name) => readPem(settings, name));
   const both = 'KAFKA_TLS_CERT_FILE and KAFKA_TLS_KEY_FILE';
   if ((cert === undefined) !== (key === undefined))
     throw new StartupError(`${both}: there is one without the other`);

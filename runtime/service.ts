@@ -18,6 +18,7 @@ import { Progress } from './progress.ts';
 import { Retention } from './retention.ts';
 import { SILENT_MS_MAX } from './silence.ts';
 import { connect, schemaOf } from './sql.ts';
+import { codeOf } from './sql-errors.ts';
 import { asStartupError } from './startup-error.ts';
 import type { Decision } from './work.ts';
 
@@ -42,6 +43,8 @@ export interface ServiceContext {
 }
 
 const READ_CONNECTIONS = 4;
+/** Errors of listening that no other port would mend. */
+const NO_SUCH_HOST = new Set(['EADDRNOTAVAIL', 'ENOTFOUND', 'EAI_AGAIN']);
 /**
  * New connections that may wait for a busy moment to end (the system's own bound is lower in places). The kernel drops what
  * comes beyond, and such a caller is heard after seconds: with Node's 511 some were, of 4000 that came at once.
@@ -199,7 +202,11 @@ async function open<State, Command, D extends Decision>(
   );
   const wanted = config.ports[name];
   await app.listen({ host: config.host, port: wanted, backlog: BACKLOG }).catch((error) => {
-    throw asStartupError(error, `${settingOf(name, 'PORT')} ${config.host}:${wanted}`);
+    const isHost = NO_SUCH_HOST.has(codeOf(error));
+    throw asStartupError(
+      error,
+      isHost ? `HOST ${config.host}` : `${settingOf(name, 'PORT')} ${config.host}:${wanted}`,
+    );
   });
   const { port } = app.server.address() as AddressInfo;
   logger.info({ port, partitions: leases.held }, 'started');

@@ -41,6 +41,15 @@ test.each([
   expect(trace).toMatch(/-00$/);
 });
 
+test.each([`01-${TRACE}-${SPAN}-01`, `cc-${TRACE}-${SPAN}-01-what-comes-next`])(
+  'of a later version, %s, the trace is taken over',
+  (header) => {
+    const trace = traceFor(header);
+    expect(trace).toMatch(WELL_FORMED);
+    expect([traceId(trace), trace.slice(-2)]).toEqual([TRACE, '01']);
+  },
+);
+
 test('every request without a trace gets one of its own', () => {
   const ids = Array.from({ length: 1000 }, () => traceId(traceFor(undefined)));
   expect(new Set(ids).size).toBe(1000);

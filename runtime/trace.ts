@@ -1,7 +1,8 @@
 import { randomBytes } from 'node:crypto';
 
-/** W3C Trace Context, version 00. All-zero ids are invalid. */
-const TRACEPARENT = /^00-(?!0{32})([0-9a-f]{32})-(?!0{16})[0-9a-f]{16}-([0-9a-f]{2})$/;
+/** W3C Trace Context, version 00, and what of later ones is as in that. All-zero ids are invalid, and so is version ff. */
+const TRACEPARENT =
+  /^(?!ff)(?:00(?=-.{52}$)|(?!00)[0-9a-f]{2})-(?!0{32})([0-9a-f]{32})-(?!0{16})[0-9a-f]{16}-([0-9a-f]{2})(?:-.*)?$/;
 
 /**
  * The `traceparent` under which a request's effects travel: the caller's trace with a span of our own, or a new

@@ -205,6 +205,11 @@ test('a bad setting, a taken port and a database that does not answer each give 
       { DATABASE_URL: databaseUrl, USER_PORT: taken },
       new RegExp(`^USER_PORT 127.0.0.1:${taken}: the port is taken .*\n$`),
     ],
+    [
+      // Of a network for documents (RFC 5737): nobody's.
+      { DATABASE_URL: databaseUrl, USER_PORT: '0', HOST: '192.0.2.1' },
+      /^HOST 192.0.2.1: this machine has no such address \(EADDRNOTAVAIL\)\n$/,
+    ],
   ];
   const results = await Promise.all(
     cases.map(async ([env]) => {
