@@ -114,7 +114,7 @@ export class Chain {
         handOn: (source, published, now) => this.#handOn(shares, source, published, now),
       });
       this.#failures = 0;
-      for (const share of committed) this.#loop.afterwards(share.answers());
+      for (const share of committed) this.#loop.afterwards(share.tasks());
     } catch (error) {
       this.#options.onFailure(error);
       this.#pause();

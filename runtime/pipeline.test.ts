@@ -11,6 +11,7 @@ import {
   toyPipeline,
   toyWork,
 } from '../test/toy.ts';
+import { until } from '../test/until.ts';
 import { Admission } from './admission.ts';
 import type { Told } from './share.ts';
 import { connect, schemaOf } from './sql.ts';
@@ -234,6 +235,17 @@ test('what is committed and cannot be told to others is not answered as if nothi
   const { pipeline } = toyPipeline(sql, { published: () => Promise.reject(lost) });
   await expect(pipeline.submit(add(1))).rejects.toMatchObject({ code: 'outcome_unknown' });
   expect(await counter(sql, 1)).toBe(1);
+});
+
+test('who waits for what was decided hears of it at the commit, and not only when what else it holds can be seen by others', async () => {
+  const { sql } = await createToy();
+  const { promise: never, resolve: publish } = Promise.withResolvers<void>();
+  const { pipeline, commits } = toyPipeline(sql, { published: () => never });
+  const answer = pipeline.submit(add(1));
+  await until('the commit is told', () => commits.length === 1);
+  publish();
+  await answer;
+  expect(commits).toHaveLength(1);
 });
 
 test('where the positions of its events did not become known, others have to see all that the log holds', async () => {

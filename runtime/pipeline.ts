@@ -191,7 +191,9 @@ export class Pipeline<State, Command, D extends Decision> {
       return this.#recover(units, error, tries, deadline);
     }
     const published = this.#options.published?.(share.told);
-    if (!published) return this.#loop.afterwards(share.answers());
+    if (!published) return this.#loop.afterwards(share.tasks());
+    // What others’ events led to is published already, and nobody need wait for what this transaction publishes.
+    share.tell();
     // Not awaited: the next transaction can go on meanwhile.
     void published.then(
       () => {

@@ -181,15 +181,24 @@ export class Share<State, Command, D extends Decision> {
     return { ends, isMore: isLost || this.#fates.some(({ fate }) => fate.kind === 'replayed') };
   }
 
-  /** The answers to requests, to be given one by one, after `onCommit`. */
+  /** Those who wait for what was decided may hear of it. */
+  tell(): void {
+    this.#options.onCommit(this.#committed);
+  }
+
+  /** To be done one by one: `tell`, and then the answers. */
+  *tasks(): Iterable<() => void> {
+    yield () => this.tell();
+    yield* this.answers();
+  }
+
+  /** The answers to requests, to be given one by one, after `tell`. */
   *answers(): Iterable<() => void> {
-    yield () => this.#options.onCommit(this.#committed);
     for (const { unit, fate } of this.#fates) if (!unit.cursor) yield () => answer(unit, fate);
   }
 
   /** Instead of the answers: it is committed, but that must not be said. */
   withhold(error: unknown): void {
-    this.#options.onCommit(this.#committed);
     for (const { unit } of this.#fates) if (!unit.cursor) refuse(unit, error);
   }
 

@@ -37,7 +37,7 @@ export const BEYOND: Beyond[] = [
     'runtime/pipeline.ts',
     KAFKA,
     '?.(share.told)',
-    '// Not awaited: the next transaction',
+    '// What others’ events led to',
     '() => { for (const give of share.answers())',
     '(error) => share.withhold(error instanceof Problem',
   ),
