@@ -47,13 +47,13 @@ export function readTopic(kafka: Kafka): LogReader {
   return reader;
 }
 
-/** Relays the toy's log; `stop` lets go of all partitions. */
-export function startRelay(
+/** Relays nothing yet. */
+export function createRelay(
   url: string,
   bus: Bus,
   kafka: Kafka,
   change: (log: LogReader) => LogReader = (log) => log,
-) {
+): Relay {
   bus.join(TOY, url);
   const sql = connect(url, { max: 3, name: 'relay', schema: schemaOf(TOY), role: readerRole(TOY) });
   const log = change(postgresLog({ sql, service: TOY, follower: 'kafka', bus, pollMs: 50 }));
@@ -67,17 +67,24 @@ export function startRelay(
     onPublished: () => {},
     logger,
   });
+  onTestFinished(async () => {
+    await relay.close();
+    await log.close();
+  });
+  return relay;
+}
+
+/** Relays the toy's log; `stop` lets go of all partitions. */
+export function startRelay(...given: Parameters<typeof createRelay>) {
+  const relay = createRelay(...given);
   const stopping = new AbortController();
   const running = Array.from({ length: PARTITIONS }, (_, partition) => relay.run(partition, stopping.signal));
   const stop = async () => {
     stopping.abort();
     await Promise.all(running);
   };
-  onTestFinished(async () => {
-    await stop();
-    await relay.close();
-    await log.close();
-  });
+  // Before the relay is closed: what is to be done when a test has finished is done in reverse.
+  onTestFinished(stop);
   return { relay, stop };
 }
 

@@ -1,3 +1,4 @@
+/** What `map` has under `key`; `make` makes it where there is nothing yet. */
 export function getOrMake<Key, Value>(map: Map<Key, Value>, key: Key, make: () => Value): Value {
   const known = map.get(key);
   if (known !== undefined) return known;

@@ -111,11 +111,9 @@ test('text that looks like an inexact number stays text', () => {
   expect(parseExactly('{"name":"9007199254740993"}')).toEqual({ name: '9007199254740993' });
 });
 
-test('a number of 60,000 digits that are zeros but for the last is refused at once, not after seconds', () => {
-  const began = performance.now();
-  expect(() => parseExactly(`{"a":1${'0'.repeat(60_000)}1}`)).toThrow(Problem);
-  // It took four seconds where each zero was a place to begin at.
-  expect(performance.now() - began).toBeLessThan(1000);
+test('a number of a million digits that are zeros but for the last is refused, and not after a quarter of an hour', () => {
+  // Where each zero was a place to begin at, 60,000 of them took three seconds.
+  expect(() => parseExactly(`{"a":1${'0'.repeat(1_000_000)}1}`)).toThrow(Problem);
 });
 
 test('a body nested 30,000 levels deep is refused, not a crash', () => {

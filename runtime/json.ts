@@ -90,7 +90,7 @@ function decimal(text: string): { digits: string; exponent: number } | undefined
   if (!parts) return undefined;
   const [, sign = '', whole = '', fraction = '', power = '0'] = parts;
   const all = (whole + fraction).replace(/^0+/, '');
-  // By hand: /0+$/ begins anew at every zero, which a number of 60,000 of them makes seconds.
+  // By hand: /0+$/ begins anew at every zero: with 60,000 of them that took three seconds.
   let end = all.length;
   while (all[end - 1] === '0') end -= 1;
   const digits = all.slice(0, end);

@@ -217,12 +217,13 @@ export class Pipeline<State, Command, D extends Decision> {
         deadline,
       );
     }
-    const isLate = performance.now() > deadline;
+    // Others' locks, or a database that is away: what else passes by a further try does so at once.
+    const isLate = performance.now() > deadline && (isContention(error) || isConnectionLoss(error));
     if (isTransient(error) && tries > 1 && !isLate) {
       await pause(TRIES - tries);
       return this.#process(units, tries - 1, deadline);
     }
-    if (error instanceof Problem || isConnectionLoss(error) || (isLate && isContention(error))) {
+    if (error instanceof Problem || isConnectionLoss(error) || isLate) {
       const problem = error instanceof Problem ? error : new Problem('unavailable');
       for (const unit of units) refuse(unit, problem);
       return;

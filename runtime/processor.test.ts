@@ -173,16 +173,22 @@ test('lets go of the partition when somebody else has moved its cursor', async (
   expect(await counter(sql, 1)).toBe(11);
 });
 
-test('when its partition goes to others it leaves the log, also from the middle of its work', async () => {
-  const { promise: submitting, resolve: onSubmit } = Promise.withResolvers<void>();
-  const { promise: result, resolve: answer } = Promise.withResolvers<EventsResult>();
-  const { heard, stop, done } = await processing((after) => (after === 0 ? [event(1)] : []), {
+/** In the middle of its work on event 1, which ends as the test says. */
+async function submitting() {
+  const { promise: begun, resolve: onSubmit } = Promise.withResolvers<void>();
+  const { promise: result, resolve: answer, reject: fail } = Promise.withResolvers<EventsResult>();
+  const given = await processing((after) => (after === 0 ? [event(1)] : []), {
     submit: () => {
       onSubmit();
       return result;
     },
   });
-  await submitting;
+  await begun;
+  return { ...given, answer, fail };
+}
+
+test('when its partition goes to others it leaves the log, also from the middle of its work', async () => {
+  const { heard, stop, done, answer } = await submitting();
   const left = heard('left');
   stop.abort();
   answer({ applied: 1 });
@@ -190,17 +196,9 @@ test('when its partition goes to others it leaves the log, also from the middle 
 });
 
 test('events that a chain turns out to have applied meanwhile do not stop the partition', async () => {
-  const { promise: submitting, resolve: onSubmit } = Promise.withResolvers<void>();
-  const { promise: result, reject: refuse } = Promise.withResolvers<EventsResult>();
-  const { heard, lines, processor } = await processing((after) => (after === 0 ? [event(1)] : []), {
-    submit: () => {
-      onSubmit();
-      return result;
-    },
-  });
-  await submitting;
+  const { heard, lines, processor, fail } = await submitting();
   processor.advance([event(1)]);
-  refuse(new Error('decided again'));
+  fail(new Error('decided again'));
   await heard('idle');
   expect(lines).toEqual([]);
 });

@@ -83,13 +83,16 @@ export class Progress {
   }
 
   /** Reads the cursors as they stand in the database, where other instances move them too. */
-  async refresh(): Promise<void> {
-    await this.#readCursors();
+  async refresh() {
+    const cursors = await readCursors(this.#sql);
+    for (const { source, partition, position } of cursors)
+      this.#applied.get(source)?.reached(partition, position);
+    return cursors;
   }
 
   /** A cursor as it stands in the database. */
   readonly position = coalesce(async (asked: { source: ServiceName; partition: number }[]) => {
-    const cursors = await this.#readCursors();
+    const cursors = await this.refresh();
     return asked.map(
       ({ source, partition }) =>
         cursors.find((cursor) => cursor.source === source && cursor.partition === partition)!.position,
@@ -132,13 +135,6 @@ export class Progress {
       const missing = end - waits.known(partition);
       throw new Problem('not_fresh', `${missing} events of ${source} are not applied yet.`);
     }
-  }
-
-  async #readCursors() {
-    const cursors = await readCursors(this.#sql);
-    for (const { source, partition, position } of cursors)
-      this.#applied.get(source)?.reached(partition, position);
-    return cursors;
   }
 
   #lookFor({ hearings }: Watched): void {

@@ -78,6 +78,8 @@ export class Relay {
   readonly #closing = new AbortController();
   readonly #stopHearing: () => void;
   readonly #looking = new Looking({ look: () => this.#look(), isNeeded: () => this.#waiting.size > 0 });
+  /** A look at these is under way. */
+  readonly #lookedAt = new Set<number>();
   readonly #checking: Promise<void>;
 
   constructor(options: RelayOptions) {
@@ -309,7 +311,7 @@ export class Relay {
   }
 
   #reached(partition: number, position: number): void {
-    // Not above what is known, where a topic is filled anew.
+    // Also below what is known, where a topic is filled anew.
     if (this.isAt(partition)) this.#places.set(partition, position);
     if (position <= this.#published.known(partition)) return;
     this.#published.reached(partition, position);
@@ -318,14 +320,23 @@ export class Relay {
 
   /** For what other instances relay, should their announcement be lost. */
   async #look(): Promise<void> {
+    const elsewhere = [...this.#waiting].flatMap(({ partition }) => (this.isAt(partition) ? [] : partition));
+    // At once, so that they share requests; and not awaited, since one whose leader is silent must not delay the others' next look.
+    for (const partition of new Set(elsewhere)) void this.#lookAt(partition);
+  }
+
+  async #lookAt(partition: number): Promise<void> {
+    if (this.#lookedAt.has(partition)) return;
+    this.#lookedAt.add(partition);
     const { kafka } = this.#options;
-    const elsewhere = [...this.#waiting].filter(({ partition }) => !this.isAt(partition));
-    const look = async (partition: number) => {
+    try {
       const next = await kafka.nextOffset(this.#topic, partition);
       this.#published.reached(partition, await newestIn(kafka, this.#topic, partition, next));
-    };
-    // At once, so that they share requests.
-    await Promise.all([...new Set(elsewhere.map(({ partition }) => partition))].map(look));
+    } catch {
+      // The next look comes soon, and whoever waits does so for a bounded time.
+    } finally {
+      this.#lookedAt.delete(partition);
+    }
   }
 }
 

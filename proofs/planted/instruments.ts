@@ -90,8 +90,7 @@ async function node({ copy, signal }: Run, args: string[]) {
   let killing: NodeJS.Timeout | undefined;
   const stop = () => {
     child.kill('SIGTERM');
-    // With all that it started; what it left in folders stays.
-    killing ??= setTimeout(() => process.kill(-child.pid!, 'SIGKILL'), STOP_MS_MAX);
+    killing ??= setTimeout(() => child.kill('SIGKILL'), STOP_MS_MAX);
   };
   signal.addEventListener('abort', stop);
   let late = false;

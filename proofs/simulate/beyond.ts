@@ -57,7 +57,7 @@ export const BEYOND: Beyond[] = [
     '|| isConnectionLoss(error)',
     ": new Problem('unavailable')",
   ),
-  ...of('runtime/pipeline.ts', 'nobody keeps a lock for long', '|| (isLate && isContention(error))'),
+  ...of('runtime/pipeline.ts', 'nobody keeps a lock for long', '&& (isContention(error)', '|| isLate'),
   ...of('runtime/pipeline.ts', UNSAVEABLE, 'return this.#isolate(', 'async #isolate('),
   { file: 'runtime/processor.ts', code: '{ await delay(MISSING_MS', why: SCHEMAS },
   ...of('runtime/processor.ts', SCHEMAS, '() => {}'),

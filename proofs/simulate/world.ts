@@ -2,10 +2,7 @@
 import { createHash, type Hash } from 'node:crypto';
 import { SERVICES, type ServiceName } from '@stream-processing/contracts/names.ts';
 import type { Announcement } from '@stream-processing/runtime/announcements.ts';
-import { billingService } from '../../services/billing-service/service.ts';
-import { notificationService } from '../../services/notification-service/service.ts';
-import { orderService } from '../../services/order-service/service.ts';
-import { userService } from '../../services/user-service/service.ts';
+import * as known from '../../documents/definitions.ts';
 import { audit, lines, looksOf } from '../audit/audit.ts';
 import { type Looks, offenceText } from '../audit/invariant.ts';
 import { compare } from '../compare.ts';
@@ -18,12 +15,7 @@ import { Faults } from './faults.ts';
 import { type AnyDefinition, SimulatedProcess } from './process.ts';
 import type { Reply, Request } from './routes.ts';
 
-const DEFINITIONS: Record<ServiceName, AnyDefinition> = {
-  'user-service': userService,
-  'billing-service': billingService,
-  'notification-service': notificationService,
-  'order-service': orderService,
-};
+const DEFINITIONS: Record<ServiceName, AnyDefinition> = known.DEFINITIONS;
 /** In virtual time; several times what any seed needs. */
 const LOAD_MS_MAX = 600_000;
 const REST_MS_MAX = 120_000;
