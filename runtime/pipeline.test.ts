@@ -1,22 +1,15 @@
-import { expect, onTestFinished, test } from 'vitest';
-import { cutAtCommit } from '../test/cutting-proxy.ts';
+import { expect, test } from 'vitest';
 import {
   add,
   connectFor,
   counter,
   createToy,
   positions,
-  TOY,
   TOY_SOURCE,
   toyPipeline,
   toyWork,
 } from '../test/toy.ts';
-import { until } from '../test/until.ts';
 import { Admission } from './admission.ts';
-import type { Told } from './share.ts';
-import { connect, type Sql, schemaOf } from './sql.ts';
-import { ConnectionLost } from './sql-errors.ts';
-import { transact } from './transaction.ts';
 
 test('commands that arrive together share a transaction, and each gets its own answer', async () => {
   const { sql } = await createToy();
@@ -166,160 +159,6 @@ test('an event that cannot be saved stops its run; those before it are applied',
   expect(await counter(sql, 1)).toBe(3);
 });
 
-test('a deadlock at every try is no error of the service: the caller is told to try again', async () => {
-  const { sql } = await createToy();
-  let tries = 0;
-  const work = {
-    ...toyWork,
-    save(tx: Parameters<typeof toyWork.save>[0]) {
-      tries += 1;
-      void tx`select fail('40P01', 'deadlock detected')`;
-    },
-  };
-  const { pipeline } = toyPipeline(sql, { work });
-  await expect(pipeline.submit(add(1))).rejects.toMatchObject({ code: 'unavailable' });
-  expect(tries).toBeGreaterThan(1);
-  expect(await counter(sql, 1)).toBeUndefined();
-});
-
-test('a deadlock is tried again and ends well', async () => {
-  const { sql, url } = await createToy();
-  await toyPipeline(sql).pipeline.submit(add(1));
-  let loaded = () => {};
-  const hasLoaded = new Promise<void>((resolve) => {
-    loaded = resolve;
-  });
-  const work = {
-    ...toyWork,
-    async load(...args: Parameters<typeof toyWork.load>) {
-      await toyWork.load(...args);
-      loaded();
-    },
-  };
-  const { pipeline } = toyPipeline(connectFor(url), { work });
-  let submitted: Promise<unknown> | undefined;
-  // Holds the head that the append needs, then asks for the row that load has locked. PostgreSQL ends one of the two.
-  const crossing = connectFor(url).begin(async (tx) => {
-    await tx`set local deadlock_timeout = '10s'`;
-    await tx`select from log_head where partition = 1 for update`;
-    submitted = pipeline.submit(add(1));
-    await hasLoaded;
-    await tx`select from counters where user_id = 1 for update`;
-  });
-  await crossing;
-  await submitted;
-  const [stats] = await sql`select deadlocks::int from pg_stat_database where datname = current_database()`;
-  expect(stats).toEqual({ deadlocks: 1 });
-  expect(await counter(sql, 1)).toBe(2);
-  expect(await positions(sql, 1)).toEqual([1, 2]);
-});
-
-test.each([
-  ['reached PostgreSQL, is found committed and not done again', 'answer'],
-  ['did not reach PostgreSQL, is found aborted and done again', 'request'],
-] as const)('a commit whose connection broke and that %s', async (_what, cut) => {
-  const { sql, url } = await createToy();
-  const proxy = await cutAtCommit(url, cut);
-  const { pipeline, commits } = toyPipeline(connectFor(proxy.url, 1));
-  const result = await pipeline.submit(add(1));
-  expect(result).toMatchObject({ decision: { value: 1 } });
-  expect(proxy.cuts()).toBe(1);
-  expect(commits).toHaveLength(1);
-  expect(await counter(sql, 1)).toBe(1);
-  expect(await positions(sql, 1)).toEqual([1]);
-});
-
-test('what is committed and cannot be told to others is not answered as if nothing had been done', async () => {
-  const { sql } = await createToy();
-  const lost = new ConnectionLost(new Error('cut'));
-  const { pipeline } = toyPipeline(sql, { published: () => Promise.reject(lost) });
-  await expect(pipeline.submit(add(1))).rejects.toMatchObject({ code: 'outcome_unknown' });
-  expect(await counter(sql, 1)).toBe(1);
-});
-
-test('who waits for what was decided hears of it at the commit, and not only when what else it holds can be seen by others', async () => {
-  const { sql } = await createToy();
-  const { promise: never, resolve: publish } = Promise.withResolvers<void>();
-  const { pipeline, commits } = toyPipeline(sql, { published: () => never });
-  const answer = pipeline.submit(add(1));
-  await until('the commit is told', () => commits.length === 1);
-  publish();
-  await answer;
-  expect(commits).toHaveLength(1);
-});
-
-test('where the positions of its events did not become known, others have to see all that the log holds', async () => {
-  const { url, sql } = await createToy();
-  const told: Told[] = [];
-  const options = { published: (what: Told) => void told.push(what) };
-  const { pipeline } = toyPipeline(sql, options);
-  await pipeline.submit(add(1));
-  const proxy = await cutAtCommit(url, 'answers');
-  const cut = toyPipeline(connectFor(proxy.url, 1), options);
-  await cut.pipeline.submit(add(1));
-  expect(proxy.cuts()).toBe(1);
-  expect(await positions(sql, 1)).toEqual([1, 2]);
-  expect(told).toEqual([
-    { ends: new Map([[1, 1]]), isMore: false },
-    { ends: new Map(), isMore: true },
-  ]);
-});
-
-test('a batch that others keep locked for too long is refused as a whole, and not command by command', async () => {
-  const { url, sql } = await createToy();
-  const impatient = connect(url, {
-    max: 1,
-    name: 'test',
-    schema: schemaOf(TOY),
-    writes: true,
-    lock_ms_max: 50,
-  });
-  onTestFinished(() => impatient.end());
-  let begun = 0;
-  const counting = {
-    begin: (work: Parameters<Sql['begin']>[0]) => {
-      begun += 1;
-      return impatient.begin(work);
-    },
-  } as unknown as Sql;
-  const { pipeline } = toyPipeline(counting, { recovery_ms_max: 300 });
-  await pipeline.submit(add(1));
-  const COMMANDS = 64;
-  await sql.begin(async (tx) => {
-    await tx`select * from counters for update`;
-    const refused = await Promise.all(
-      Array.from({ length: COMMANDS }, () => pipeline.submit(add(1)).catch((error) => error.code)),
-    );
-    expect(new Set(refused)).toEqual(new Set(['unavailable']));
-    // Each of 64 commands, and each half and quarter before it, would begin twice by itself.
-    expect(begun).toBeLessThan(20);
-  });
-  await pipeline.submit(add(1));
-  expect(await counter(sql, 1)).toBe(2);
-});
-
-test('what another try mends is tried again, however late it is', async () => {
-  const { sql } = await createToy();
-  let begun = 0;
-  const colliding = {
-    begin: async (work: Parameters<Sql['begin']>[0]) => {
-      begun += 1;
-      if (begun === 1) throw Object.assign(new Error('two writers met'), { code: '23505' });
-      return sql.begin(work);
-    },
-  } as unknown as Sql;
-  const { pipeline } = toyPipeline(colliding, { recovery_ms_max: 0 });
-  await pipeline.submit(add(1));
-  expect(await counter(sql, 1)).toBe(1);
-});
-
-test('without a database a request is refused as unavailable', async () => {
-  const { sql } = await createToy();
-  const { pipeline } = toyPipeline(connectFor('postgres://postgres:x@127.0.0.1:1/none'));
-  await expect(pipeline.submit(add(1))).rejects.toMatchObject({ code: 'unavailable', status: 503 });
-  expect(await counter(sql, 1)).toBeUndefined();
-});
-
 test('a command submitted in the very moment of the answer before it is not forgotten', async () => {
   const { sql } = await createToy();
   const { pipeline } = toyPipeline(sql);
@@ -329,56 +168,4 @@ test('a command submitted in the very moment of the answer before it is not forg
     for (let turn = 0; turn < turns; turn += 1) await undefined;
   }
   expect(await counter(sql, 1)).toBe(12);
-});
-
-/** A pipeline whose shares a chain would take, and what the newest of them began with. */
-async function chainedPipeline() {
-  const { sql } = await createToy();
-  let began: number[] = [];
-  const work = {
-    ...toyWork,
-    load(...[tx, state, commands]: Parameters<typeof toyWork.load>) {
-      began = [...state.keys()];
-      return toyWork.load(tx, state, commands);
-    },
-    carry: async (_tx: unknown, state: Map<number, number>) => state,
-  };
-  const { pipeline } = toyPipeline(sql, { work });
-  const share = (user_id: number) => pipeline.share([{ commands: [add(user_id)], request: {} }]);
-  const begins = async () => {
-    await transact(sql, [share(9)]);
-    return began;
-  };
-  return { sql, pipeline, share, begins };
-}
-
-test("what a chain's transaction knows is carried over to the next one", async () => {
-  const { sql, share, begins } = await chainedPipeline();
-  await transact(sql, [share(1)]);
-  await transact(sql, [share(2)]);
-  expect(await begins()).toEqual([1, 2]);
-});
-
-type Toy = ReturnType<typeof toyPipeline>['pipeline'];
-
-test.each<{ what: string; happens: (pipeline: Toy) => unknown }>([
-  {
-    what: 'the chain gives a share back',
-    happens: (pipeline) => pipeline.takeBack(pipeline.share([]), new Error('not committed')),
-  },
-  { what: 'the service writes by itself', happens: (pipeline) => pipeline.submit(add(3)) },
-  { what: 'another process writes', happens: (pipeline) => pipeline.forget() },
-])('when $what nothing is carried over', async ({ happens }) => {
-  const { sql, pipeline, share, begins } = await chainedPipeline();
-  await transact(sql, [share(1)]);
-  await happens(pipeline);
-  expect(await begins()).toEqual([]);
-});
-
-test('a transaction carries nothing over that others overtake while it is under way', async () => {
-  const { sql, pipeline, share, begins } = await chainedPipeline();
-  const under_way = share(1);
-  pipeline.forget();
-  await transact(sql, [under_way]);
-  expect(await begins()).toEqual([]);
 });
