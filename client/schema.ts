@@ -394,6 +394,8 @@ export interface components {
         "Idempotency-Replayed": "true";
         /** @description Path of the order. */
         Location: string;
+        /** @description What of `Prefer` was followed, where there was such a header. */
+        "Preference-Applied": string;
         /** @description Seconds after which the same request is worth repeating. */
         "Retry-After": number;
         /** @description The trace id under which the service logs this request. */
@@ -510,7 +512,10 @@ export interface operations {
     };
     getAccount: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description `fresh`: everything that was ever told to anybody is seen, or 503. `eventual`: what is there now. */
+                consistency?: "fresh" | "eventual";
+            };
             header?: never;
             path: {
                 /** @example 42 */
@@ -695,6 +700,8 @@ export interface operations {
     listTransfers: {
         parameters: {
             query?: {
+                /** @description `fresh`: everything that was ever told to anybody is seen, or 503. `eventual`: what is there now. */
+                consistency?: "fresh" | "eventual";
                 /** @description `next_cursor` of the page before. */
                 cursor?: string;
                 /** @description Most items of one page. */
@@ -1157,6 +1164,7 @@ export interface operations {
                 headers: {
                     "Idempotency-Replayed": components["headers"]["Idempotency-Replayed"];
                     Location: components["headers"]["Location"];
+                    "Preference-Applied": components["headers"]["Preference-Applied"];
                     "X-Request-Id": components["headers"]["X-Request-Id"];
                     [name: string]: unknown;
                 };
@@ -1169,6 +1177,7 @@ export interface operations {
                 headers: {
                     "Idempotency-Replayed": components["headers"]["Idempotency-Replayed"];
                     Location: components["headers"]["Location"];
+                    "Preference-Applied": components["headers"]["Preference-Applied"];
                     "Retry-After": components["headers"]["Retry-After"];
                     "X-Request-Id": components["headers"]["X-Request-Id"];
                     [name: string]: unknown;
@@ -1368,6 +1377,8 @@ export interface operations {
     listUsers: {
         parameters: {
             query?: {
+                /** @description `fresh`: everything that was ever told to anybody is seen, or 503. `eventual`: what is there now. */
+                consistency?: "fresh" | "eventual";
                 /** @description `next_cursor` of the page before. */
                 cursor?: string;
                 /** @description Most items of one page. */
@@ -1415,7 +1426,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `overloaded`: The service has too much to do. `unavailable`: The database does not answer. `stopping`: The service is stopping. */
+            /** @description `not_fresh`: The newest state could not be had in time. `overloaded`: The service has too much to do. `unavailable`: The database does not answer. `stopping`: The service is stopping. */
             503: {
                 headers: {
                     "Retry-After": components["headers"]["Retry-After"];
@@ -1535,7 +1546,10 @@ export interface operations {
     };
     getUser: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description `fresh`: everything that was ever told to anybody is seen, or 503. `eventual`: what is there now. */
+                consistency?: "fresh" | "eventual";
+            };
             header?: never;
             path: {
                 /** @example 42 */
@@ -1585,7 +1599,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `overloaded`: The service has too much to do. `unavailable`: The database does not answer. `stopping`: The service is stopping. */
+            /** @description `not_fresh`: The newest state could not be had in time. `overloaded`: The service has too much to do. `unavailable`: The database does not answer. `stopping`: The service is stopping. */
             503: {
                 headers: {
                     "Retry-After": components["headers"]["Retry-After"];

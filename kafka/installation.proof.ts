@@ -128,7 +128,7 @@ test('a topic with another number of partitions, or too few brokers for the copi
   ).rejects.toThrow('KAFKA_REPLICATION_FACTOR is 4, but the cluster has fewer brokers');
 });
 
-test('a reply waits until others can see what it tells; cut off for too long, it says that the outcome is not known', async () => {
+test('a reply waits until others can see what it tells; cut off for too long, it says that the outcome is not known, and a read that it is not fresh', async () => {
   const { api } = await start(await databases(), { kafka: givenKafka({ brokers: cluster.brokers }) });
   cluster.cut();
   onTestFinished(() => cluster.mend());
@@ -140,8 +140,10 @@ test('a reply waits until others can see what it tells; cut off for too long, it
   });
   await until(
     'the user is committed',
-    async () => (await api.get('user-service', '/users/1')).status === 200,
+    async () => (await api.get('user-service', '/users/1?consistency=eventual')).status === 200,
   );
+  for (const path of ['/users/1', '/users?order=desc'])
+    expectProblem(await api.get('user-service', path), 'not_fresh');
   expect(answered, 'not before others can see it').toBe(false);
   expectProblem(await created, 'outcome_unknown');
   cluster.mend();

@@ -31,7 +31,7 @@ async function createLog(where: 'here' | 'elsewhere') {
         outbox.add({ type: 'Added', user_id: partition, data: { value: ++value } }, null);
       const events = await sql.begin((tx) => append(tx, outbox, new Date()));
       if (told) announcer.announce({ events, moves: [] });
-      await relay.published(partition, events.at(-1)!.position);
+      await relay.published.until(partition, events.at(-1)!.position);
     },
   };
 }

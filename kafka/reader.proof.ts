@@ -75,7 +75,7 @@ test('who was told of an event that has not come yet waits for it, and does not 
   const log = await givenLog();
   const { relay } = startRelay(log.url, log.bus, log.kafka);
   await log.append(2);
-  await relay.published(PARTITION, 2);
+  await relay.published.until(PARTITION, 2);
   const kafka = connectKafka(log.options, 'proof-reader');
   const reader = readTopic(kafka);
   expect(await readAll(reader, 0, 2)).toEqual([1, 2]);
@@ -105,7 +105,7 @@ test('a topic that is gone stops nobody who reads another one', async () => {
     await feed.close();
   });
   await log.append(1);
-  await relay.published(PARTITION, 1);
+  await relay.published.until(PARTITION, 1);
   expect(await readAll(reader, 0, 1)).toEqual([1]);
   await kafka.createTopic('order-service', PARTITIONS);
   const gone = kafka.topicOf('order-service');
@@ -143,7 +143,7 @@ test('of a topic that was made anew the end is asked for anew, also by a reader 
   const [event] = await log.append(1);
   const repeated = () => sendUntilTaken(log.kafka, [toMessage(log.topic, TOY, event!)]);
   const { relay, stop } = startRelay(log.url, log.bus, log.kafka);
-  await relay.published(PARTITION, 2);
+  await relay.published.until(PARTITION, 2);
   await stop();
   for (let i = 0; i < 20; i += 1) await repeated();
   const kafka = connectKafka(log.options, 'proof-reader');
@@ -168,7 +168,7 @@ test('of a topic that was made anew the end is asked for anew, also by a reader 
   await log.admin.deleteTopics({ topics: [log.topic] });
   await log.append(1);
   const again = startRelay(log.url, log.bus, connectKafka(log.options, 'proof-relay'));
-  await again.relay.published(PARTITION, 3);
+  await again.relay.published.until(PARTITION, 3);
   // Somebody was told of position 3. Whoever asks hears of it, or that there is no answer.
   await until('the end is told', () =>
     reader.end(PARTITION).then(

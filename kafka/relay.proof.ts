@@ -21,7 +21,7 @@ test('two relays of the same partitions at once: every event is there, and read 
   const one = startRelay(log.url, log.bus, log.kafka);
   const two = startRelay(log.url, log.bus, connectKafka(log.options, 'proof-two'));
   for (let i = 0; i < 40; i += 1) await log.append(3);
-  await Promise.all([one.relay.published(PARTITION, 120), two.relay.published(PARTITION, 120)]);
+  await Promise.all([one.relay.published.until(PARTITION, 120), two.relay.published.until(PARTITION, 120)]);
   const reader = readTopic(log.kafka);
   expect(await readAll(reader, 0, 120)).toEqual(range(1, 120));
   const { next } = await log.kafka.offsetsOf(log.topic, PARTITION);
@@ -32,11 +32,11 @@ test('a relay goes on where the one before it ended, and copies nothing twice', 
   const log = await givenLog();
   const first = startRelay(log.url, log.bus, log.kafka);
   await log.append(5);
-  await first.relay.published(PARTITION, 5);
+  await first.relay.published.until(PARTITION, 5);
   await first.stop();
   await log.append(4);
   const second = startRelay(log.url, log.bus, log.kafka);
-  await second.relay.published(PARTITION, 9);
+  await second.relay.published.until(PARTITION, 9);
   const { next } = await log.kafka.offsetsOf(log.topic, PARTITION);
   expect(next, 'the opening record and nine events').toBe(10);
 });
@@ -46,7 +46,7 @@ test('a batch that a paused instance sends late hides nothing: neither the end n
   const { relay, stop } = startRelay(log.url, log.bus, log.kafka);
   const early = await log.append(3);
   await log.append(4);
-  await relay.published(PARTITION, 7);
+  await relay.published.until(PARTITION, 7);
   await stop();
   const late = early.map((event) => toMessage(log.topic, TOY, event));
   await log.kafka.send(late as [(typeof late)[0]]);
@@ -54,7 +54,7 @@ test('a batch that a paused instance sends late hides nothing: neither the end n
   expect(await reader.end(PARTITION)).toBe(7);
   await log.append(2);
   const next = startRelay(log.url, log.bus, log.kafka);
-  await next.relay.published(PARTITION, 9);
+  await next.relay.published.until(PARTITION, 9);
   for (const after of [0, 1, 2, 3, 6, 7, 8]) {
     const again = readTopic(log.kafka);
     expect(await readAll(again, after, 9), `after ${after}`).toEqual(range(after + 1, 9));
@@ -65,7 +65,7 @@ test('a topic that is deleted is made again and filled again; who reads goes on 
   const log = await givenLog();
   const { relay } = startRelay(log.url, log.bus, log.kafka);
   await log.append(600);
-  await relay.published(PARTITION, 600);
+  await relay.published.until(PARTITION, 600);
   const reader = readTopic(log.kafka);
   expect(await readAll(reader, 0, 600)).toHaveLength(600);
   const never = new AbortController();
@@ -82,7 +82,7 @@ test('a topic that is deleted while there is nothing to relay is made and filled
   const log = await givenLog();
   const { relay } = startRelay(log.url, log.bus, log.kafka);
   await log.append(3);
-  await relay.published(PARTITION, 3);
+  await relay.published.until(PARTITION, 3);
   await log.admin.deleteTopics({ topics: [log.topic] });
   expect(await readAll(readTopic(log.kafka), 0, 3)).toEqual(range(1, 3));
 });
@@ -113,7 +113,7 @@ test('a relay that fills a topic again claims no more than is there, whatever th
   await until('it was at every partition', () => relay.relayed.length === PARTITIONS);
   // As one look at the topic tells, or another instance.
   log.bus.emit(TOY, [{ of: 'published', partition: PARTITION, position: 20 }], 'elsewhere');
-  await relay.published(PARTITION, 20);
+  await relay.published.until(PARTITION, 20);
   expect(relay.relayed).toContainEqual({ partition: PARTITION, position: 10 });
   expect(relay.lag(PARTITION)).toBe(10);
   goOn();
@@ -124,7 +124,7 @@ test('a partition whose records were all too old still tells its end, and a read
   const log = await givenLog();
   const { relay } = startRelay(log.url, log.bus, log.kafka);
   await log.append(8);
-  await relay.published(PARTITION, 8);
+  await relay.published.until(PARTITION, 8);
   const { next } = await log.kafka.offsetsOf(log.topic, PARTITION);
   const leader = (await log.kafka.metadataOf(log.admin, log.topic)).leaders[PARTITION]!;
   expect(leader).toBeGreaterThan(0);
@@ -140,7 +140,7 @@ test('a partition whose records were all too old still tells its end, and a read
   await expect(behind.read(PARTITION, 4, 10), 'with nothing new').rejects.toMatchObject({ oldest: 9 });
   expect(behind.seen(PARTITION), 'no more than there was').toBe(8);
   await log.append(1);
-  await relay.published(PARTITION, 9);
+  await relay.published.until(PARTITION, 9);
   await expect(reader.read(PARTITION, 4, 10)).rejects.toMatchObject({ oldest: 9 });
   expect(await readAll(reader, 8, 9)).toEqual([9]);
 });
@@ -149,7 +149,7 @@ test('a topic that is filled anew when old events are kept nowhere begins where 
   const log = await givenLog();
   const first = startRelay(log.url, log.bus, log.kafka);
   await log.append(6);
-  await first.relay.published(PARTITION, 6);
+  await first.relay.published.until(PARTITION, 6);
   await tellPassed(log.sql, RELAY, first.relay.relayed);
   await first.stop();
   await log.sql`update log set created_at = created_at - interval '1 day' where position <= 4`;
@@ -161,11 +161,11 @@ test('a topic that is filled anew when old events are kept nowhere begins where 
   const bus = new Bus();
   onTestFinished(() => bus.close());
   const second = startRelay(log.url, bus, log.kafka);
-  await second.relay.published(PARTITION, 6);
+  await second.relay.published.until(PARTITION, 6);
   expect(await readAll(readTopic(log.kafka), 4, 6)).toEqual([5, 6]);
   await expect(readTopic(log.kafka).read(PARTITION, 0, 10)).rejects.toMatchObject({ oldest: 5 });
   await log.append(1);
-  await second.relay.published(PARTITION, 7);
+  await second.relay.published.until(PARTITION, 7);
   expect(await readAll(readTopic(log.kafka), 4, 7)).toEqual([5, 6, 7]);
 });
 
@@ -173,7 +173,7 @@ test('a relay that finds neither events nor topic makes nobody wait for what wen
   const log = await givenLog();
   const first = startRelay(log.url, log.bus, log.kafka);
   await log.append(3);
-  await first.relay.published(PARTITION, 3);
+  await first.relay.published.until(PARTITION, 3);
   await tellPassed(log.sql, RELAY, first.relay.relayed);
   await first.stop();
   expect(
@@ -184,7 +184,7 @@ test('a relay that finds neither events nor topic makes nobody wait for what wen
   onTestFinished(() => bus.close());
   const second = startRelay(log.url, bus, log.kafka);
   // As a repeated request waits for all that its service ever told.
-  await second.relay.published(PARTITION, 3);
+  await second.relay.published.until(PARTITION, 3);
   const reader = readTopic(log.kafka);
   expect(await reader.end(PARTITION)).toBe(3);
   expect(await reader.read(PARTITION, 3, 10)).toEqual([]);
@@ -194,7 +194,7 @@ test('records that the topic lost come again before anything new', async () => {
   const log = await givenLog();
   const first = startRelay(log.url, log.bus, log.kafka);
   const events = await log.append(4);
-  await first.relay.published(PARTITION, 4);
+  await first.relay.published.until(PARTITION, 4);
   await first.stop();
   // As if position 3 and 4 had been lost and the next batch written: a hole between the last two batches.
   await log.admin.deleteTopics({ topics: [log.topic] });
@@ -209,7 +209,7 @@ test('records that the topic lost come again before anything new', async () => {
   }
   const second = startRelay(log.url, log.bus, log.kafka);
   await log.append(1);
-  await second.relay.published(PARTITION, 7);
+  await second.relay.published.until(PARTITION, 7);
   expect(await readAll(readTopic(log.kafka), 0, 7)).toEqual(range(1, 7));
 });
 
@@ -226,7 +226,7 @@ test('where the mending of such a loss was interrupted too, it goes on there', a
   await send(3, 4, 6);
   const { relay } = startRelay(log.url, log.bus, log.kafka);
   await log.append(1);
-  await relay.published(PARTITION, 7);
+  await relay.published.until(PARTITION, 7);
   expect(await readAll(readTopic(log.kafka), 0, 7)).toEqual(range(1, 7));
 });
 
@@ -252,7 +252,7 @@ test('a topic that holds more than the log is not written to, also when the log 
   await log.append(5);
   const later = startRelay(log.url, log.bus, log.kafka);
   await until('the later relay looked', () => later.relay.relayed.length === PARTITIONS - 1);
-  await expect(later.relay.published(PARTITION, 6)).rejects.toMatchObject({ code: 'outcome_unknown' });
+  await expect(later.relay.published.until(PARTITION, 6)).rejects.toMatchObject({ code: 'outcome_unknown' });
   expect(await nextOffset()).toBe(5);
 });
 

@@ -32,6 +32,11 @@ export interface Room<State, Command, D extends Decision> {
   metrics: Metrics;
   /** Resolves when all that other services said about this user is applied; else rejects with `not_fresh`. */
   freshFor(user_id: number): Promise<void>;
+  /**
+   * Resolves when the other services can see whatever was read here before about these users; else rejects with `not_fresh`.
+   * At once where they read this service's log itself.
+   */
+  untilVisible(user_ids: number[]): Promise<void>;
   /** Another reason to refuse a POST with `overloaded`, next to a full queue. */
   refuseWhile(isTooMuch: () => boolean): void;
   /** Decisions of this instance, right after their commit. */

@@ -81,7 +81,7 @@ async function openKafka(
     announcer.tell([{ of: 'published', partition, position }]);
   const relay = new Relay({ service: name, partitions, kafka, log: own, bus, onPublished, logger });
   // By Kafka only the relay waits for the log itself, and a partition has one.
-  announcer.keepHere(({ of, partition }) => of === 'log' && relay.isAt(partition));
+  announcer.keepHere(({ of, partition }) => of === 'log' && relay.published.holds(partition));
   const logs: LogReader[] = [own];
   return {
     follow(source) {

@@ -92,7 +92,11 @@ export async function createHttp({
     bodyLimit: BODY_MAX,
     forceCloseConnections: 'idle',
     return503OnClosing: false,
-    frameworkErrors: (error, request, reply) => sendProblem(asProblem(error), request, reply as FastifyReply),
+    // Of a path that is none, before any hook.
+    frameworkErrors(error, request, reply) {
+      reply.header('x-request-id', traceId(request.id));
+      return sendProblem(asProblem(error), request, reply as FastifyReply);
+    },
     clientErrorHandler: (error, socket) => refuseMalformed(error, socket, connections.get(socket)),
     serverFactory(handle) {
       const options = {

@@ -37,6 +37,10 @@ const HEADERS = {
     schema: { const: 'true' },
   },
   Location: { description: 'Path of the order.', schema: { type: 'string' } },
+  'Preference-Applied': {
+    description: 'What of `Prefer` was followed, where there was such a header.',
+    schema: { type: 'string' },
+  },
 };
 
 type HeaderName = keyof typeof HEADERS;
@@ -71,7 +75,7 @@ function headersOf(method: string, path: string, status: number): HeaderName[] {
   const names: HeaderName[] = ['X-Request-Id'];
   if (status === 503 || status === 202) names.push('Retry-After');
   if (method === 'post' && status < 500) names.push('Idempotency-Replayed');
-  if (method === 'post' && path === '/orders' && status < 300) names.push('Location');
+  if (method === 'post' && path === '/orders' && status < 300) names.push('Location', 'Preference-Applied');
   return names;
 }
 

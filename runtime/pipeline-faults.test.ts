@@ -89,6 +89,26 @@ test('who waits for what was decided hears of it at the commit, and not only whe
   expect(commits).toHaveLength(1);
 });
 
+test('who is answered without an event of his own has to be told nothing that others cannot see: his partition is named', async () => {
+  const { sql } = await createToy();
+  const told: Told[] = [];
+  const work = {
+    ...toyWork,
+    decide: (...given: Parameters<typeof toyWork.decide>) => ({ ...toyWork.decide(...given), events: [] }),
+  };
+  const { pipeline } = toyPipeline(sql, { work, published: (what) => void told.push(what) });
+  await pipeline.submit(add(5), { user_id: 5 });
+  await pipeline.submit(add(901), { user_id: 901 });
+  expect(told).toEqual([
+    { ends: new Map(), besides: new Set([1]), isMore: false },
+    { ends: new Map(), besides: new Set(), isMore: false },
+  ]);
+  // With an event in the same partition, whose visibility is that of all before it.
+  const { pipeline: publishing } = toyPipeline(sql, { published: (what) => void told.push(what) });
+  await publishing.submit(add(5), { user_id: 5 });
+  expect(told.at(-1)).toEqual({ ends: new Map([[1, 1]]), besides: new Set(), isMore: false });
+});
+
 test('where the positions of its events did not become known, others have to see all that the log holds', async () => {
   const { url, sql } = await createToy();
   const told: Told[] = [];
@@ -101,8 +121,8 @@ test('where the positions of its events did not become known, others have to see
   expect(proxy.cuts()).toBe(1);
   expect(await positions(sql, 1)).toEqual([1, 2]);
   expect(told).toEqual([
-    { ends: new Map([[1, 1]]), isMore: false },
-    { ends: new Map(), isMore: true },
+    { ends: new Map([[1, 1]]), besides: new Set(), isMore: false },
+    { ends: new Map(), besides: new Set(), isMore: true },
   ]);
 });
 

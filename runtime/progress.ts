@@ -9,7 +9,8 @@ import { Looking } from './looking.ts';
 import { PositionWaits } from './position-waits.ts';
 import type { Sql } from './sql.ts';
 
-const FRESH_MS = 2000;
+/** So long a reader waits for what he has to see. */
+export const FRESH_MS = 2000;
 
 /** Those who wait for what is applied of one partition. */
 interface Watched {

@@ -62,6 +62,7 @@ export function refuseMalformed(
   socket.end(
     `HTTP/1.1 ${problem.status} ${problem.status}\r\nContent-Type: application/problem+json\r\n` +
       (problem.retry_after === undefined ? '' : `Retry-After: ${problem.retry_after}\r\n`) +
+      `X-Request-Id: ${traceId(traceFor(undefined))}\r\n` +
       `Content-Length: ${Buffer.byteLength(body)}\r\nConnection: close\r\n\r\n${body}`,
   );
 }

@@ -8,26 +8,14 @@
  * batches make them: somebody else wrote, or the topic lost records or was made anew.
  */
 import { setTimeout as delay } from 'node:timers/promises';
-import type { ServiceName } from '@stream-processing/contracts/names.ts';
-import { Problem } from '@stream-processing/contracts/problems.ts';
 import type { Logger } from 'pino';
-import type { Bus } from './announcements.ts';
-import type { Kafka } from './kafka.ts';
 import { endMessage, type Message, toMessage } from './kafka-records.ts';
-import { newestIn, relayedIn } from './kafka-search.ts';
-import { type LogEvent, LogMissing, type LogReader, LogTruncated, type Passed } from './log.ts';
-import { Looking } from './looking.ts';
-import { PositionWaits } from './position-waits.ts';
+import { relayedIn } from './kafka-search.ts';
+import { type LogEvent, LogMissing, LogTruncated, type Passed } from './log.ts';
+import { Published, type PublishedOptions } from './published.ts';
 import { repeat } from './repeat.ts';
-import type { Told } from './share.ts';
 
-export interface RelayOptions {
-  service: ServiceName;
-  partitions: number;
-  kafka: Kafka;
-  /** The service's own log. */
-  log: LogReader;
-  bus: Bus;
+export interface RelayOptions extends PublishedOptions {
   /** So far this instance relayed the partition. */
   onPublished: (partition: number, position: number) => void;
   logger: Logger;
@@ -39,10 +27,6 @@ const BATCH_MAX = 500;
 const CHECK_MS = 1000;
 const RETRY_MS_MIN = 50;
 const RETRY_MS_MAX = 1000;
-/** A caller whose events are not visible to others by then is told that the outcome is unknown. */
-const PUBLISH_MS_MAX = 10_000;
-/** When somebody waits for so long, the next ones are refused rather than kept waiting too. */
-const BEHIND_MS = 5000;
 const OPEN_MS_MAX = 10_000;
 const TROUBLE_MS = 5000;
 
@@ -67,87 +51,32 @@ interface Resting {
 export class Relay {
   readonly #options: RelayOptions;
   readonly #topic: string;
-  readonly #published = new PositionWaits();
+  readonly published: Published;
   /** How far this instance's own relays are. What others are heard of may be the log's end, which the topic is still to reach. */
   readonly #places = new Map<number, number>();
-  readonly #waiting = new Set<{ since: number; partition: number }>();
   #creating: Promise<void> | undefined;
   #toldAt = Number.NEGATIVE_INFINITY;
   readonly #resting = new Map<number, Resting>();
   readonly #opening = new Map<number, PromiseWithResolvers<void>>();
   readonly #closing = new AbortController();
-  readonly #stopHearing: () => void;
-  readonly #looking = new Looking({ look: () => this.#look(), isNeeded: () => this.#waiting.size > 0 });
-  /** A look at these is under way. */
-  readonly #lookedAt = new Set<number>();
   readonly #checking: Promise<void>;
 
   constructor(options: RelayOptions) {
     this.#options = options;
     this.#topic = options.kafka.topicOf(options.service);
-    this.#stopHearing = options.bus.on(options.service, (news) => {
-      for (const { of, partition, position } of news)
-        if (of === 'published') this.#published.reached(partition, position);
-    });
+    this.published = new Published(options);
     this.#checking = repeat(CHECK_MS, this.#closing.signal, () => this.#check());
   }
 
   /** Events that are in the log, as far as heard of, and not in the topic. */
   lag(partition: number): number {
-    const place = this.#places.get(partition) ?? this.#published.known(partition);
+    const place = this.#places.get(partition) ?? this.published.known(partition);
     return Math.max(0, this.#options.log.seen(partition) - place);
-  }
-
-  /** Does this instance relay the partition? */
-  isAt(partition: number): boolean {
-    return this.#opening.has(partition);
   }
 
   /** How far what this instance relays is in the topic. */
   get relayed(): Passed[] {
     return [...this.#places].map(([partition, position]) => ({ partition, position }));
-  }
-
-  /** Does somebody wait for too long already? */
-  get isBehind(): boolean {
-    const [oldest] = this.#waiting;
-    return oldest !== undefined && performance.now() - oldest.since > BEHIND_MS;
-  }
-
-  /** Resolves when all events up to `position` can be read by others; rejects with `outcome_unknown` when that takes too long. */
-  async published(partition: number, position: number): Promise<void> {
-    if (this.#published.known(partition) >= position) return;
-    const waiting = { since: performance.now(), partition };
-    this.#waiting.add(waiting);
-    const { service, bus } = this.#options;
-    // What is relayed here is known here.
-    const hearing = this.isAt(partition)
-      ? undefined
-      : bus.hear(service, 'published', partition, this.#looking.now);
-    this.#looking.begin(hearing?.isKnown() === false);
-    const late = AbortSignal.timeout(PUBLISH_MS_MAX);
-    await this.#published.until(partition, position, late);
-    hearing?.release();
-    this.#waiting.delete(waiting);
-    if (this.#published.known(partition) < position)
-      throw new Problem('outcome_unknown', 'It is done, but the other services cannot hear of it for now.');
-  }
-
-  /** Resolves when others can see what a transaction told; undefined: they can already, or there is nothing to see. */
-  toldBy({ ends, isMore }: Told): Promise<void> | undefined {
-    if (isMore) return this.#publishedAll();
-    const missing = [...ends].filter(([partition, position]) => this.#published.known(partition) < position);
-    if (missing.length === 0) return undefined;
-    return Promise.all(missing.map((end) => this.published(...end))).then(() => {});
-  }
-
-  /** An answer that is given again may be about any event, of which another instance knew whether it was published. */
-  async #publishedAll(): Promise<void> {
-    const { partitions, log } = this.#options;
-    const all = Array.from({ length: partitions }, async (_, partition) =>
-      this.published(partition, await log.end(partition)),
-    );
-    await Promise.all(all);
   }
 
   /** Resolves when every partition that is relayed here was looked at, so that others can be told its end; soon in any case. */
@@ -158,8 +87,10 @@ export class Relay {
 
   /** Relays the partition until the signal aborts. */
   async run(partition: number, signal: AbortSignal): Promise<void> {
+    this.published.hold(partition, true);
     this.#opening.set(partition, Promise.withResolvers());
     signal.addEventListener('abort', () => {
+      this.published.hold(partition, false);
       this.#opening.delete(partition);
       this.#places.delete(partition);
     });
@@ -199,8 +130,7 @@ export class Relay {
 
   async close(): Promise<void> {
     this.#closing.abort();
-    this.#stopHearing();
-    await this.#looking.close();
+    await this.published.close();
     await this.#checking;
   }
 
@@ -312,31 +242,10 @@ export class Relay {
 
   #reached(partition: number, position: number): void {
     // Also below what is known, where a topic is filled anew.
-    if (this.isAt(partition)) this.#places.set(partition, position);
-    if (position <= this.#published.known(partition)) return;
-    this.#published.reached(partition, position);
+    if (this.published.holds(partition)) this.#places.set(partition, position);
+    if (position <= this.published.known(partition)) return;
+    this.published.reached(partition, position);
     this.#options.onPublished(partition, position);
-  }
-
-  /** For what other instances relay, should their announcement be lost. */
-  async #look(): Promise<void> {
-    const elsewhere = [...this.#waiting].flatMap(({ partition }) => (this.isAt(partition) ? [] : partition));
-    // At once, so that they share requests; and not awaited, since one whose leader is silent must not delay the others' next look.
-    for (const partition of new Set(elsewhere)) void this.#lookAt(partition);
-  }
-
-  async #lookAt(partition: number): Promise<void> {
-    if (this.#lookedAt.has(partition)) return;
-    this.#lookedAt.add(partition);
-    const { kafka } = this.#options;
-    try {
-      const next = await kafka.nextOffset(this.#topic, partition);
-      this.#published.reached(partition, await newestIn(kafka, this.#topic, partition, next));
-    } catch {
-      // The next look comes soon, and whoever waits does so for a bounded time.
-    } finally {
-      this.#lookedAt.delete(partition);
-    }
   }
 }
 

@@ -60,19 +60,35 @@ export function send(response: FastifyReply, { reply, replayed }: { reply: Reply
   return response.type(type).send(JSON.stringify(reply.body));
 }
 
+/** What a read asks for, by `?consistency=`. */
+export interface Reading {
+  consistency: 'fresh' | 'eventual';
+}
+
 /** Looks again after a fresh wait before it says that there is nothing. */
 export async function findFresh<T>(
   room: Pick<Room<never, never, never>, 'freshFor'>,
-  user_id: number,
+  { user_id, consistency }: Reading & { user_id: number },
   find: () => Promise<T | undefined>,
   missing: ProblemCode,
 ): Promise<T> {
-  const found = await find();
-  if (found !== undefined) return found;
-  await room.freshFor(user_id);
-  const second = await find();
-  if (second === undefined) throw new Problem(missing);
-  return second;
+  let found = await find();
+  if (found === undefined && consistency === 'fresh') {
+    await room.freshFor(user_id);
+    found = await find();
+  }
+  if (found === undefined) throw new Problem(missing);
+  return found;
+}
+
+/** Answers what was read as soon as it may be told: whoever hears of it must find its effects at every other service too. */
+export async function tellVisible<T>(
+  room: Pick<Room<never, never, never>, 'untilVisible'>,
+  { user_ids, consistency }: Reading & { user_ids: number[] },
+  found: T,
+): Promise<T> {
+  if (consistency === 'fresh') await room.untilVisible(user_ids);
+  return found;
 }
 
 /** A business refusal as a reply to be kept, like a success. */

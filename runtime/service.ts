@@ -118,7 +118,7 @@ async function open<State, Command, D extends Decision>(
   await progress.refresh();
 
   const chain = chains.on(url);
-  const reasonsToRefuse = [() => pipeline.full, () => relay?.isBehind ?? false];
+  const reasonsToRefuse = [() => pipeline.full, () => relay?.published.isBehind ?? false];
   const listeners: ((decisions: D[]) => void)[] = [];
   const pipeline = new Pipeline<State, Command, D>({
     sql: writeSql,
@@ -128,7 +128,7 @@ async function open<State, Command, D extends Decision>(
     chain,
     work: definition.work(config.installation),
     announce: (committed) => announcer.announce(committed),
-    published: relay && ((told) => relay.toldBy(told)),
+    published: relay && ((told) => relay.published.untilTold(told)),
     onCommit({ decisions }) {
       for (const listener of listeners) listener(decisions);
     },
@@ -159,6 +159,10 @@ async function open<State, Command, D extends Decision>(
     logger,
     metrics,
     freshFor: (user_id) => progress.fresh(partitionOf(user_id, partitions)),
+    untilVisible: async (user_ids) => {
+      const concerned = new Set(user_ids.map((user_id) => partitionOf(user_id, partitions)));
+      await relay?.published.untilVisible([...concerned]);
+    },
     refuseWhile: (isTooMuch) => void reasonsToRefuse.push(isTooMuch),
     onDecisions: (listener) => void listeners.push(listener),
     watch: (user_id, look) => progress.watch(partitionOf(user_id, partitions), look),

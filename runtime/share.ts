@@ -3,7 +3,7 @@ import { Problem } from '@stream-processing/contracts/problems.ts';
 import { append } from './append.ts';
 import { type CursorMove, moveCursors } from './cursors.ts';
 import { Replies, type Reply } from './idempotency.ts';
-import type { LogEvent } from './log.ts';
+import { type LogEvent, partitionOf } from './log.ts';
 import { Outbox, type Publication } from './outbox.ts';
 import type { Processor } from './processor.ts';
 import type { Tx } from './sql.ts';
@@ -34,6 +34,8 @@ export interface ShareOptions<State, Command, D extends Decision> {
 export interface Told {
   /** How far the log reaches by it, by partition. */
   ends: Map<number, number>;
+  /** Partitions of users whom answers tell of without an event of their own there: all that the log holds of these. */
+  besides: Set<number>;
   /** Or more: an answer was given before, or the positions of its events did not become known. */
   isMore: boolean;
 }
@@ -178,7 +180,14 @@ export class Share<State, Command, D extends Decision> {
   get told(): Told {
     const ends = new Map(this.#committed.events.map(({ partition, position }) => [partition, position]));
     const isLost = this.#committed.events.length < this.#outbox.events.length;
-    return { ends, isMore: isLost || this.#fates.some(({ fate }) => fate.kind === 'replayed') };
+    const besides = new Set<number>();
+    for (const { unit, fate } of this.#fates) {
+      const user_id = fate.kind === 'decided' && !fate.decision.missing ? unit.request?.user_id : undefined;
+      if (user_id !== undefined) besides.add(partitionOf(user_id, this.#options.partitions));
+    }
+    // Positions are visible in order: whoever sees an event of the partition sees all before it.
+    for (const partition of ends.keys()) besides.delete(partition);
+    return { ends, besides, isMore: isLost || this.#fates.some(({ fate }) => fate.kind === 'replayed') };
   }
 
   /** Those who wait for what was decided may hear of it. */

@@ -116,7 +116,10 @@ test('sums that a double would blur are written with every digit', async () => {
 test('nobody has an account before being a user', async () => {
   expectProblem(await open(UNKNOWN), 'user_not_found');
   for (const path of [`/accounts/${UNKNOWN}`, `/accounts/${UNKNOWN}/transfers`]) {
-    expectProblem(await shared.api.get('billing-service', path), 'account_not_found');
+    for (const query of ['', '?consistency=fresh', '?consistency=eventual'])
+      expectProblem(await shared.api.get('billing-service', path + query), 'account_not_found');
+    const bad = await shared.api.get('billing-service', `${path}?consistency=soon`);
+    expectProblem(bad, 'invalid_parameter', ['consistency']);
   }
   expectProblem(await shared.api.deposit(UNKNOWN, 1), 'account_not_found');
   expectProblem(await shared.api.withdraw(UNKNOWN, 1), 'account_not_found');

@@ -77,6 +77,17 @@ test.each([
   expect(expectReply(await create({ email, name: 'Anna' }), 201, User).email).toBe(email);
 });
 
+test('a user and the list of all are read fresh or as they are', async () => {
+  const { body: user } = await create({ email: 'consistent@example.org', name: 'Anna' });
+  for (const consistency of ['fresh', 'eventual']) {
+    const read = (path: string) => shared.api.get('user-service', `${path}consistency=${consistency}`);
+    expect(expectReply(await read(`/users/${user.id}?`), 200, User)).toEqual(user);
+    expect(expectReply(await read('/users?order=desc&limit=1&'), 200, List(User)).items).toEqual([user]);
+  }
+  const bad = await shared.api.get('user-service', `/users/${user.id}?consistency=soon`);
+  expectProblem(bad, 'invalid_parameter', ['consistency']);
+});
+
 test.each([0, 999_999_999, Number.MAX_SAFE_INTEGER])('the user %i is not there', async (id) => {
   const code = id === 0 ? 'invalid_parameter' : 'user_not_found';
   expectProblem(await shared.api.get('user-service', `/users/${id}`), code, id === 0 ? ['id'] : undefined);

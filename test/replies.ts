@@ -20,6 +20,7 @@ export function expectProblem(reply: Reply, code: ProblemCode, pointers?: string
   expect(reply.body).toMatchObject({ code, status, title, type: `urn:problem:${code}` });
   expect(reply.status).toBe(status);
   expect(reply.headers.get('content-type')).toMatch(/^application\/problem\+json(; charset=utf-8)?$/);
+  expect(reply.headers.get('x-request-id')).toMatch(/^[0-9a-f]{32}$/);
   expect(reply.headers.has('retry-after')).toBe(retry);
   expect(Compile(ProblemSchema).Errors(reply.body)).toEqual([]);
   const { errors } = reply.body as Static<typeof ProblemSchema>;

@@ -210,6 +210,7 @@ export class Caller {
     const { body } = await this.#insist('billing-service', 'GET', '/accounts/:user_id', {
       id: 'balance',
       params,
+      query: { consistency: 'fresh' },
     });
     const balance = Math.round(body.balance * 100);
     if (!this.#uncertain && balance !== this.#balance) {

@@ -235,6 +235,8 @@ export class SimulatedProcess implements Owner {
       logger,
       metrics: { gauge() {} } as never,
       freshFor: (user_id) => progress.fresh(partitionOf(user_id, partitions)),
+      // The logs are read where they are.
+      untilVisible: async () => {},
       refuseWhile: () => undefined,
       onDecisions: (listener) => void listeners.push(listener),
       watch: (user_id, look) => progress.watch(partitionOf(user_id, partitions), look),

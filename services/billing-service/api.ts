@@ -6,7 +6,7 @@ import {
   TrialBalance,
   Withdrawal,
 } from '@stream-processing/contracts/billing.ts';
-import { Exact, Id, List, PageQuery } from '@stream-processing/contracts/common.ts';
+import { Consistency, Exact, Id, List, PageQuery } from '@stream-processing/contracts/common.ts';
 import { withdrawalMessage } from '@stream-processing/contracts/letters.ts';
 import { fromMinor, toMinor } from '@stream-processing/contracts/money.ts';
 import { LOCALES } from '@stream-processing/contracts/names.ts';
@@ -21,12 +21,14 @@ import {
   problemReply,
   problems,
   send,
+  tellVisible,
 } from '@stream-processing/runtime/requests.ts';
 import type { Command, Decision, State } from './decide.ts';
 import { findAccount, listTransfers, toAccount, trialBalance } from './views.ts';
 
 const tags = ['accounts'];
 const params = Exact({ user_id: Id });
+const consistency = Exact({ consistency: Consistency });
 const headers = IdempotencyHeaders;
 
 export function routes(app: App, room: Room<State, Command, Decision>): void {
@@ -54,11 +56,14 @@ export function routes(app: App, room: Room<State, Command, Decision>): void {
     operationId: 'getAccount',
     summary: 'Balance of an account',
     params,
+    querystring: consistency,
     response: { 200: Account, ...problems('invalid_parameter', 'account_not_found', 'not_fresh') },
   };
-  app.get('/accounts/:user_id', { schema: read }, (request) => {
+  app.get('/accounts/:user_id', { schema: read }, async (request) => {
     const { user_id } = request.params;
-    return findFresh(room, user_id, () => findAccount(room.sql, user_id), 'account_not_found');
+    const reading = { user_id, ...request.query };
+    const account = await findFresh(room, reading, () => findAccount(room.sql, user_id), 'account_not_found');
+    return tellVisible(room, { user_ids: [user_id], ...request.query }, account);
   });
 
   const deposit = {
@@ -125,14 +130,17 @@ export function routes(app: App, room: Room<State, Command, Decision>): void {
     operationId: 'listTransfers',
     summary: 'Every transfer of an account, in its order, with the balance after it',
     params,
-    querystring: Exact(PageQuery),
+    querystring: Exact({ consistency: Consistency, ...PageQuery }),
     response: { 200: List(Transfer), ...problems('invalid_parameter', 'account_not_found', 'not_fresh') },
   };
   app.get('/accounts/:user_id/transfers', { schema: statement }, async (request) => {
     const { user_id } = request.params;
-    const keyset = keysetOf(request.query);
-    await findFresh(room, user_id, () => findAccount(room.sql, user_id), 'account_not_found');
-    return listTransfers(room.sql, user_id, keyset);
+    const { consistency, ...page } = request.query;
+    const keyset = keysetOf(page);
+    const reading = { user_id, consistency };
+    await findFresh(room, reading, () => findAccount(room.sql, user_id), 'account_not_found');
+    const found = await listTransfers(room.sql, user_id, keyset);
+    return tellVisible(room, { user_ids: [user_id], consistency }, found);
   });
 
   const totals = {

@@ -1,4 +1,4 @@
-import { Exact, Id, List, PageQuery } from '@stream-processing/contracts/common.ts';
+import { Consistency, Exact, Id, List, PageQuery } from '@stream-processing/contracts/common.ts';
 import { LOCALES } from '@stream-processing/contracts/names.ts';
 import { Problem } from '@stream-processing/contracts/problems.ts';
 import { NewUser, User } from '@stream-processing/contracts/users.ts';
@@ -12,6 +12,7 @@ import {
   problemReply,
   problems,
   send,
+  tellVisible,
 } from '@stream-processing/runtime/requests.ts';
 import type { Command, Decision, State } from './decide.ts';
 import { findUser, listUsers, toUser } from './views.ts';
@@ -45,20 +46,25 @@ export function routes(app: App, room: Room<State, Command, Decision>): void {
     operationId: 'getUser',
     summary: 'One user',
     params: Exact({ id: Id }),
-    response: { 200: User, ...problems('invalid_parameter', 'user_not_found') },
+    querystring: Exact({ consistency: Consistency }),
+    response: { 200: User, ...problems('invalid_parameter', 'user_not_found', 'not_fresh') },
   };
   app.get('/users/:id', { schema: read }, async (request) => {
     const user = await findUser(room.sql, request.params.id);
     if (!user) throw new Problem('user_not_found');
-    return user;
+    return tellVisible(room, { user_ids: [user.id], ...request.query }, user);
   });
 
   const list = {
     tags,
     operationId: 'listUsers',
     summary: 'All users, by id',
-    querystring: Exact(PageQuery),
-    response: { 200: List(User), ...problems('invalid_parameter') },
+    querystring: Exact({ consistency: Consistency, ...PageQuery }),
+    response: { 200: List(User), ...problems('invalid_parameter', 'not_fresh') },
   };
-  app.get('/users', { schema: list }, (request) => listUsers(room.sql, keysetOf(request.query)));
+  app.get('/users', { schema: list }, async (request) => {
+    const { consistency, ...page } = request.query;
+    const found = await listUsers(room.sql, keysetOf(page));
+    return tellVisible(room, { user_ids: found.items.map(({ id }) => id), consistency }, found);
+  });
 }

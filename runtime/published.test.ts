@@ -1,6 +1,6 @@
 import { expect, onTestFinished, test } from 'vitest';
 import { connectKafka, createRelay } from '../kafka/given.ts';
-import { createToy, TOY } from '../test/toy.ts';
+import { add, createToy, TOY, toyPipeline } from '../test/toy.ts';
 import { Announcer, Bus } from './announcements.ts';
 
 /** An instance that relays nothing, and cannot ask any broker. */
@@ -23,19 +23,20 @@ async function given() {
     await announcer.close();
     await others.close();
   });
-  return { relay, kafka, heard, announcer };
+  const pipeline = toyPipeline(sql).pipeline;
+  return { published: relay.published, kafka, heard, announcer, pipeline };
 }
 
 test('who waits for what another instance publishes is woken by it, and need not find it in Kafka', async () => {
-  const { relay, heard, announcer } = await given();
-  const waiting = relay.published(1, 7);
+  const { published, heard, announcer } = await given();
+  const waiting = published.until(1, 7);
   await heard;
   announcer.tell([{ of: 'published', partition: 1, position: 7 }]);
   await expect(waiting).resolves.toBeUndefined();
 });
 
 test('who waits finds it in Kafka where he is not woken, also while the leader of another partition is silent', async () => {
-  const { relay, kafka } = await given();
+  const { published, kafka } = await given();
   const { promise: asked, resolve: onAsked } = Promise.withResolvers<void>();
   kafka.nextOffset = (_topic, partition) => {
     if (partition === 2) return Promise.resolve(1);
@@ -49,7 +50,33 @@ test('who waits finds it in Kafka where he is not woken, also while the leader o
     const position = looks === 1 ? 6 : 7;
     return [{ offset: 0, position, end: position, event: undefined }];
   };
-  void relay.published(1, 7).catch(() => {});
+  void published.until(1, 7).catch(() => {});
   await asked;
-  await expect(relay.published(2, 7)).resolves.toBeUndefined();
+  await expect(published.until(2, 7)).resolves.toBeUndefined();
+});
+
+test('what was read is told when others can see what it was read from, of its partitions alone', async () => {
+  const { published, pipeline } = await given();
+  for (const user_id of [1, 1, 2]) await pipeline.submit(add(user_id));
+  await expect(published.untilVisible([0, 3]), 'nothing is there').resolves.toBeUndefined();
+  await expect(published.untilVisible([1])).rejects.toMatchObject({ code: 'not_fresh' });
+  const told = published.untilVisible([1]);
+  published.reached(1, 2);
+  await expect(told).resolves.toBeUndefined();
+  await expect(published.untilVisible([1, 2])).rejects.toMatchObject({ code: 'not_fresh' });
+});
+
+test('an answer about a user without an event of its own waits for what was said about him before', async () => {
+  const { published, pipeline } = await given();
+  await pipeline.submit(add(1));
+  const nothing = { ends: new Map(), besides: new Set<number>(), isMore: false };
+  expect(published.untilTold(nothing), 'nothing is told').toBeUndefined();
+  let isTold = false;
+  const told = published.untilTold({ ...nothing, besides: new Set([1]) })!.then(() => {
+    isTold = true;
+  });
+  await published.untilTold({ ...nothing, besides: new Set([2]) });
+  expect(isTold).toBe(false);
+  published.reached(1, 1);
+  await told;
 });
