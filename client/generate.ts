@@ -1,5 +1,5 @@
 /** Writes schema.ts: the types of everything that the four services take and answer, from their OpenAPI documents. */
-import { PROBLEMS } from '@stream-processing/contracts/problems.ts';
+import { NOTHING_DONE, PROBLEMS } from '@stream-processing/contracts/problems.ts';
 import type { OpenApi } from '@stream-processing/runtime/openapi.ts';
 import openapiTs, { astToString } from 'openapi-typescript';
 
@@ -15,6 +15,11 @@ ${astToString(types)}
 /** Why a request is refused; docs/errors.md has the table. */
 export type ProblemCode =
 ${codes.join('\n')};
+
+/** With these a service says that nothing was done, and that the same request is worth repeating. */
+export const NOTHING_DONE: ReadonlySet<string> = new Set([
+${[...NOTHING_DONE].map((code) => `  '${code}',`).join('\n')}
+]);
 `;
 }
 

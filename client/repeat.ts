@@ -1,12 +1,11 @@
 import { NoAnswerError } from './errors.ts';
 import { delay, type Limits, remaining } from './limits.ts';
+import { NOTHING_DONE } from './schema.ts';
 
 /** Statuses after which the very same request may succeed: the services' own, and of a gateway that did not reach them. */
 const WORTH_REPEATING = new Set([408, 502, 503, 504]);
 /** Of these a gateway tells nothing of what became of the request. */
 const GATEWAY_LOST = new Set([502, 504]);
-/** With these a service says that nothing was done. */
-const NOTHING_DONE = new Set(['overloaded', 'stopping', 'unavailable', 'not_fresh', 'request_timeout']);
 /** The most that a timer takes. */
 const TIMER_MS_MAX = 2 ** 31 - 1;
 /** The first pause, where the reply names none; each further one is twice as long. */

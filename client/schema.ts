@@ -1639,3 +1639,12 @@ export type ProblemCode =
   | 'unavailable'
   | 'outcome_unknown'
   | 'not_fresh';
+
+/** With these a service says that nothing was done, and that the same request is worth repeating. */
+export const NOTHING_DONE: ReadonlySet<string> = new Set([
+  'request_timeout',
+  'overloaded',
+  'stopping',
+  'unavailable',
+  'not_fresh',
+]);

@@ -34,6 +34,11 @@ export const PROBLEMS = {
 
 export type ProblemCode = keyof typeof PROBLEMS;
 
+/** Codes of refusals that are worth repeating and promise that nothing was done: all but the one that cannot tell. */
+export const NOTHING_DONE: ReadonlySet<string> = new Set(
+  Object.entries(PROBLEMS).flatMap(([code, { retry }]) => (retry && code !== 'outcome_unknown' ? code : [])),
+);
+
 export interface InvalidPart {
   /** JSON pointer into the body, or the name of a parameter or header. */
   pointer: string;

@@ -25,14 +25,6 @@ export interface Entry {
   outcome: Outcome;
 }
 
-/** Codes of refusals that promise that nothing was done. */
-export const NOTHING_DONE: ReadonlySet<string> = new Set([
-  'overloaded',
-  'stopping',
-  'not_fresh',
-  'unavailable',
-]);
-
 export class ClientRecord {
   readonly entries: Entry[] = [];
 

@@ -1,6 +1,6 @@
-import { Problem, type ProblemCode } from '@stream-processing/contracts/problems.ts';
+import { NOTHING_DONE, Problem, type ProblemCode } from '@stream-processing/contracts/problems.ts';
 import { isConnectionLoss } from '@stream-processing/runtime/sql-errors.ts';
-import { type Kind, NOTHING_DONE, type Operation, type Outcome } from '../record.ts';
+import type { Kind, Operation, Outcome } from '../record.ts';
 import type { Reply, Request } from './routes.ts';
 import { NoAnswer, type World } from './world.ts';
 

@@ -1,8 +1,9 @@
 /** Callers as careful clients are: a key for every operation, the same key again until it is answered, a record of all. */
 import { setTimeout as delay } from 'node:timers/promises';
 import type { ServiceName } from '@stream-processing/contracts/names.ts';
+import { NOTHING_DONE } from '@stream-processing/contracts/problems.ts';
 import type { Random } from '../random.ts';
-import { type ClientRecord, type Kind, NOTHING_DONE, type Operation, type Outcome } from '../record.ts';
+import type { ClientRecord, Kind, Operation, Outcome } from '../record.ts';
 import type { Instances } from './instances.ts';
 
 export interface Attempt {
