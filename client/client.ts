@@ -92,8 +92,10 @@ export function createClient(options: ClientOptions = {}) {
       create: (body: NewUser, call: CallOptions = {}): Promise<User> =>
         transport.post(limits(call), '/users', (api) => api.POST('/users', { body })),
 
-      get: (id: number, call: CallOptions = {}): Promise<User> =>
-        transport.get(limits(call), '/users', (api) => api.GET('/users/{id}', { params: { path: { id } } })),
+      get: (id: number, query: Query<'getUser'> = {}, call: CallOptions = {}): Promise<User> =>
+        transport.get(limits(call), '/users', (api) =>
+          api.GET('/users/{id}', { params: { path: { id }, query } }),
+        ),
 
       list: (query: Query<'listUsers'> = {}, call: CallOptions = {}): Listing<User> =>
         new Listing((cursor) =>
@@ -108,9 +110,9 @@ export function createClient(options: ClientOptions = {}) {
       open: (user_id: number, call: CallOptions = {}): Promise<Account> =>
         transport.post(limits(call), '/accounts', (api) => api.POST('/accounts', { body: { user_id } })),
 
-      get: (user_id: number, call: CallOptions = {}): Promise<Account> =>
+      get: (user_id: number, query: Query<'getAccount'> = {}, call: CallOptions = {}): Promise<Account> =>
         transport.get(limits(call), '/accounts', (api) =>
-          api.GET('/accounts/{user_id}', { params: { path: { user_id } } }),
+          api.GET('/accounts/{user_id}', { params: { path: { user_id }, query } }),
         ),
 
       /** `amount` in currency units, more than 0, with at most two decimals. */

@@ -136,7 +136,7 @@ describe('an end', () => {
 
   test('refused to the last: the last refusal', async () => {
     const { keys, fetch: refusing } = watched(async () => problem(503, 'overloaded', { 'retry-after': '1' }));
-    const call = clientOf({ fetch: refusing }).users.get(1, { timeout: 900 });
+    const call = clientOf({ fetch: refusing }).users.get(1, {}, { timeout: 900 });
     await expect(call).rejects.toMatchObject({ status: 503, code: 'overloaded' });
     expect(keys).toHaveLength(1);
   });
@@ -168,19 +168,19 @@ describe('an end', () => {
     for (const what of [refusing, hanging]) {
       const { keys, fetch: seen } = watched((request, _attempt, init) => what(request, init));
       const controller = new AbortController();
-      const call = clientOf({ fetch: seen }).users.get(1, { signal: controller.signal });
+      const call = clientOf({ fetch: seen }).users.get(1, {}, { signal: controller.signal });
       const ended = expect(call).rejects.toBe(reason);
       await until('the request was sent', () => keys.length > 0);
       controller.abort(reason);
       await ended;
-      await expect(clientOf().users.get(1, { signal: controller.signal })).rejects.toBe(reason);
+      await expect(clientOf().users.get(1, {}, { signal: controller.signal })).rejects.toBe(reason);
     }
   });
 
   test.each([0, -1, Number.NaN])('a timeout of %s is refused', async (timeout) => {
     expect(() => clientOf({ timeout })).toThrow('timeout must be');
     expect(() => clientOf({ attemptTimeout: timeout })).toThrow('attemptTimeout must be');
-    await expect(async () => clientOf().users.get(1, { timeout })).rejects.toThrow('timeout must be');
+    await expect(async () => clientOf().users.get(1, {}, { timeout })).rejects.toThrow('timeout must be');
   });
 
   test('no limit of time is one too', async () => {

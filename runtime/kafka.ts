@@ -1,6 +1,5 @@
 /** One service's connections to a Kafka cluster, as far as the log needs them: topics, records by offset, batches to write. */
 import {
-  Admin,
   Consumer,
   FetchIsolationLevels,
   findErrorBy,
@@ -11,7 +10,7 @@ import {
 import type { ServiceName } from '@stream-processing/contracts/names.ts';
 import { coalesce } from './coalesce.ts';
 import { getOrMake } from './get-or-make.ts';
-import { isKafkaError, unavailable } from './kafka-errors.ts';
+import { unavailable } from './kafka-errors.ts';
 import {
   type FetchResponse,
   fetchFrom,
@@ -19,10 +18,10 @@ import {
   OFFSET_OUT_OF_RANGE,
   partitionToFetch,
 } from './kafka-fetch.ts';
-import { type KafkaOptions, topicConfig } from './kafka-options.ts';
+import type { KafkaOptions } from './kafka-options.ts';
 import { type Message, type TopicRecord, toRecords } from './kafka-records.ts';
+import { createTopic } from './kafka-topics.ts';
 import { LogMissing, LogUnavailable } from './log.ts';
-import { StartupError } from './startup-error.ts';
 
 /** What a topic's partition holds: offsets from `first` to below `next`. */
 export interface Offsets {
@@ -101,40 +100,8 @@ export class Kafka {
   }
 
   /** Creates the topic of a service, or checks the one that is there: users would change their partition. */
-  async createTopic(service: ServiceName, partitions: number): Promise<void> {
-    const { replicationFactor } = this.#options;
-    const topic = this.topicOf(service);
-    const admin = new Admin(this.clientOptions(`${service}-admin`));
-    try {
-      await inTime(
-        admin.createTopics({
-          topics: [topic],
-          partitions,
-          replicas: replicationFactor,
-          configs: Object.entries(topicConfig(this.#options)).map(([name, value]) => ({ name, value })),
-        }),
-      );
-    } catch (error) {
-      if (!isKafkaError(error, 'TOPIC_ALREADY_EXISTS')) {
-        if (isKafkaError(error, 'INVALID_REPLICATION_FACTOR'))
-          throw new StartupError(
-            `KAFKA_REPLICATION_FACTOR is ${replicationFactor}, but the cluster has fewer brokers`,
-          );
-        throw unavailable(error);
-      }
-      const { leaders } = await this.leadersOf(topic).catch((error) => {
-        // Another instance created it this moment, and not every broker has heard of it.
-        throw error instanceof LogMissing ? new LogUnavailable(error.message) : error;
-      });
-      const found = leaders.length;
-      if (found !== partitions)
-        throw new StartupError(
-          `the Kafka topic ${topic} has ${found} partitions, but PARTITIONS is ${partitions}: ` +
-            'delete the topic, and it is made and filled anew, or choose another KAFKA_TOPIC_PREFIX',
-        );
-    } finally {
-      void admin.close().catch(() => {});
-    }
+  createTopic(service: ServiceName, partitions: number): Promise<void> {
+    return createTopic(this, this.#options, { service, partitions });
   }
 
   /** The topic's id and the leaders of its partitions, as known to `client`; `clearMetadata` there makes it ask again. */

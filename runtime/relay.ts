@@ -52,7 +52,7 @@ export class Relay {
   readonly #options: RelayOptions;
   readonly #topic: string;
   readonly published: Published;
-  /** How far this instance's own relays are. What others are heard of may be the log's end, which the topic is still to reach. */
+  /** How far this instance's own relays are. What was heard of others may be the log's end, which the topic is still to reach. */
   readonly #places = new Map<number, number>();
   #creating: Promise<void> | undefined;
   #toldAt = Number.NEGATIVE_INFINITY;

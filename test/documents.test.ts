@@ -7,7 +7,12 @@ import { shareInstallation } from './shared-installation.ts';
 
 const root = path.join(import.meta.dirname, '..');
 const READMES = ['README.md', 'README.ru.md'];
-const documents = [...READMES, 'client/README.md', ...globSync('docs/**/*.md', { cwd: root })];
+const documents = [
+  ...READMES,
+  'CONTRIBUTING.md',
+  'client/README.md',
+  ...globSync('docs/**/*.md', { cwd: root }),
+];
 const text = (file: string) => readFileSync(path.join(root, file), 'utf8');
 
 test.each(documents)(
@@ -25,6 +30,14 @@ test.each(documents)(
     expect(broken).toEqual([]);
   },
 );
+
+test('the index of decisions names every one by its title', () => {
+  const index = text('docs/decisions/README.md');
+  for (const file of globSync('docs/decisions/0*.md', { cwd: root })) {
+    const [, number, title] = /^# (\d{4}) (.+)/.exec(text(file))!;
+    expect(index).toContain(`| [${number}](${path.basename(file)}) | ${title} |`);
+  }
+});
 
 describe('settings', () => {
   /** `NAME: validator({ default: 'value' })`, as runtime/config.ts lists them. */
