@@ -5,7 +5,7 @@
  */
 import { execFile } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
-import { chown, mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { chown, mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { totalmem } from 'node:os';
 import path from 'node:path';
@@ -13,9 +13,10 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import { isConnectionLoss } from '@stream-processing/runtime/sql-errors.ts';
 import { StartupError } from '@stream-processing/runtime/startup-error.ts';
-import { type Binaries, binariesFor } from './binaries.ts';
+import { type Binaries, binariesFor, removeOtherCopies } from './binaries.ts';
 import { Owner } from './owner.ts';
-import { isPostgres, pidOf, runningServer } from './running-server.ts';
+import { isPostgres, pidOf, removeStalePidFile, runningServer } from './running-server.ts';
+import { oneAtATime } from './start-lock.ts';
 import { type Account, canReach, unprivilegedAccount } from './unprivileged.ts';
 
 export interface EmbeddedPostgres {
@@ -41,6 +42,8 @@ const LOG_LINES = 8;
 const STOP_MS_MAX = 60_000;
 const STOP_LOOK_MS = 20;
 const DATABASE = 'stream_processing';
+/** How a cluster's folder is called until it is whole. */
+const PART = 'postgres.part';
 const SETTINGS = {
   // Not by a Unix-domain socket, which is no faster and takes 200 KiB at most at once: a batch of a thousand orders has 850.
   listen_addresses: '127.0.0.1',
@@ -62,16 +65,18 @@ export async function startEmbeddedPostgres({
   const cluster = path.join(dataDir, 'postgres');
   const account = await unprivilegedAccount(cluster);
   await mkdirFor(account, dataDir);
-  const server = { dataDir, cluster, account, ...(await binariesFor(account, dataDir)) };
-  const password = await initialize(server);
-  for (let tries = 3; ; tries -= 1) {
-    try {
-      return await own(server, password, { ...SETTINGS, ...settings });
-    } catch (error) {
-      // It was stopped under us, by the owner that left.
-      if (tries === 1 || !isConnectionLoss(error)) throw error;
+  return await oneAtATime(dataDir, account, async () => {
+    const server = { dataDir, cluster, account, ...(await binariesFor(account, dataDir)) };
+    const password = await initialize(server);
+    for (let tries = 3; ; tries -= 1) {
+      try {
+        return await own(server, password, { ...SETTINGS, ...settings });
+      } catch (error) {
+        // It was stopped under us, by the owner that left.
+        if (tries === 1 || !isConnectionLoss(error)) throw error;
+      }
     }
-  }
+  });
 }
 
 /** Starts the server, or takes over one that runs. */
@@ -171,15 +176,19 @@ interface Server extends Binaries {
 }
 
 /** Creates the cluster once; an interrupted creation leaves nothing that looks like one. Answers the password. */
-async function initialize({ dataDir, cluster, account, initdb }: Server): Promise<string> {
+async function initialize({ dataDir, cluster, account, initdb, version }: Server): Promise<string> {
+  await removeParts(dataDir);
   const passwordFile = path.join(dataDir, 'password');
-  const created = await readFile(path.join(cluster, 'PG_VERSION')).catch(() => undefined);
-  if (created) return (await readFile(passwordFile, 'utf8')).trim();
+  const created = await readFile(path.join(cluster, 'PG_VERSION'), 'utf8').catch(() => undefined);
+  if (created) {
+    refuseOtherMajor(created.trim(), version, dataDir);
+    return (await readFile(passwordFile, 'utf8')).trim();
+  }
   const password = randomBytes(18).toString('base64url');
   await writeFile(passwordFile, `${password}\n`, { mode: 0o600 });
   if (account) await chown(passwordFile, account.uid, account.gid);
-  const part = `${cluster}.part`;
-  await rm(part, { recursive: true, force: true });
+  // An initdb whose start was killed goes on for a moment, and in the end removes its folder.
+  const part = `${path.join(dataDir, PART)}-${randomBytes(4).toString('hex')}`;
   // The built-in C.UTF-8 sorts the same on every system and needs none of its locales.
   const locale = ['--encoding=UTF8', '--no-locale', '--locale-provider=builtin', '--builtin-locale=C.UTF-8'];
   await as(account, initdb, [
@@ -193,10 +202,27 @@ async function initialize({ dataDir, cluster, account, initdb }: Server): Promis
   return password;
 }
 
-async function start(
-  { cluster, dataDir, account, pg_ctl }: Server,
-  settings: Record<string, string>,
-): Promise<number> {
+/** Left by starts that were killed; what cannot be removed, since such an initdb still writes, the next start removes. */
+async function removeParts(dataDir: string): Promise<void> {
+  for (const name of await readdir(dataDir))
+    if (name.startsWith(PART))
+      await rm(path.join(dataDir, name), { recursive: true, force: true }).catch(() => {});
+}
+
+/** One major version cannot read the files of another. */
+function refuseOtherMajor(created: string, version: string, dataDir: string): void {
+  const [major] = version.split('.');
+  if (created === major) return;
+  throw new StartupError(
+    `DATA_DIR: ${dataDir} holds data of PostgreSQL ${created}, and this is PostgreSQL ${major}, which cannot read them: start the version of stream-processing that made them, or choose another folder`,
+  );
+}
+
+async function start(server: Server, settings: Record<string, string>): Promise<number> {
+  const { cluster, dataDir, account, pg_ctl } = server;
+  await removeStalePidFile(cluster);
+  // One that cannot be removed is no reason not to start.
+  await removeOtherCopies(dataDir, server).catch(() => {});
   const logFile = path.join(dataDir, 'postgres.log');
   for (let tries = 3; ; tries -= 1) {
     const port = await freePort();
