@@ -221,7 +221,7 @@ test('the origin of the Ingress has the paths of the gateway, each for the same 
   });
   expect(paths).toHaveLength(PATHS);
   const conf = await readFile(path.join(import.meta.dirname, '..', 'gateway', 'nginx.conf'), 'utf8');
-  const lines = [...conf.matchAll(/^ +~\^(\S+)\(\/\|\$\) +(\S+):\d+;$/gm)];
+  const lines = [...conf.matchAll(/^ +~\^(\S+)\(\/\|\$\) +(\S+);$/gm)];
   const routes = lines.flatMap(([, route, service]) => {
     const [, prefix, , rest] = /^(.*?)(\((docs)\|(?:openapi\\.json)\))?$/.exec(route!)!;
     return rest
@@ -356,6 +356,7 @@ describe.each(HELM_VERSIONS)('Helm %i', (version) => {
     ['ingress.enabled=yes', /enabled.*boolean/],
     ['database.url=mysql://db/shop', /url/],
     ['postgres.password=x', /password.* not allowed/],
+    ['postgres.image.tag=16-bookworm', /postgres\.image\.tag is 16-bookworm: .* must be 17 or newer/],
     ['resources.limits.memory=lots', /memory/],
     ['terminationGracePeriodSeconds=30', /terminationGracePeriodSeconds/],
     ['terminationGracePeriodSeconds=46', /must be preStopSeconds \+ 45 at least/],
@@ -442,6 +443,27 @@ describe.each(HELM_VERSIONS)('Helm %i', (version) => {
     } finally {
       cluster.close();
     }
+  });
+
+  test('takes a newer PostgreSQL, and has no say in one of your own', async () => {
+    const tag = (value: string) => ['--set-string', `postgres.image.tag=${value}`];
+    for (const value of ['17', '18.1-trixie', '100'])
+      expect(await helm.template(version, ...tag(value))).toMatchObject({ code: 0 });
+    const elsewhere = ['--set', `database.url=${OWN_URL}`];
+    expect(await helm.template(version, ...tag('16'), ...elsewhere)).toMatchObject({ code: 0 });
+  });
+
+  test('pods that are not ready hold up no drain, where the cluster knows that word', async () => {
+    const policies = async (cluster: string) => {
+      const objects = await helm.objects(version, '--kube-version', cluster);
+      const budgets = ofKind(objects, 'PodDisruptionBudget').map(({ spec }) => spec);
+      expect(budgets.map((spec) => spec.maxUnavailable)).toEqual([1, 1, 1, 1]);
+      return [...new Set(budgets.map((spec) => spec.unhealthyPodEvictionPolicy))];
+    };
+    for (const cluster of ['v1.35.0', 'v1.31.4', 'v1.27.0-gke.100'])
+      expect({ cluster, policies: await policies(cluster) }).toEqual({ cluster, policies: ['AlwaysAllow'] });
+    for (const cluster of ['v1.26.15', 'v1.25.0'])
+      expect({ cluster, policies: await policies(cluster) }).toEqual({ cluster, policies: [undefined] });
   });
 
   test('packs the chart', async () => {

@@ -109,6 +109,49 @@ test('the origin has nothing else: not the operators’ routes, and a problem do
   for (const service of SERVICES) expect(await (await fetch(start.url)).text()).toContain(`/${service}/docs`);
 });
 
+test('the database sorts texts by PostgreSQL’s own order, not by that of the image’s system', async () => {
+  const url = 'postgres://stream_processing:stream-processing@127.0.0.1/stream_processing';
+  const query = `select datlocprovider, datlocale, datcollate, datctype, pg_encoding_to_char(encoding)
+    from pg_database where datname = current_database()`;
+  const { stdout } = await stack.exec('postgres', 'psql', url, '--no-align', '--tuples-only', '-c', query);
+  expect(stdout.trim()).toBe('b|C.UTF-8|C|C|UTF8');
+});
+
+test('the gateway keeps its connections to the services', async () => {
+  for (let i = 0; i < 100; i += 1) await send('GET', '/trial-balance');
+  // The sockets towards billing-service's port, 8001, in whatever state.
+  const { stdout } = await stack.exec('gateway', 'cat', '/proc/net/tcp');
+  const towards = stdout.match(/ [0-9A-F]{8}:1F41 /g) ?? [];
+  expect(towards).not.toEqual([]);
+  // One would do, and there were others before.
+  expect(towards.length).toBeLessThan(20);
+});
+
+test('the gateway finds a service that comes back at another address', async () => {
+  const user = await send('POST', '/users', { email: 'elsewhere@example.org', name: 'Else' });
+  const { id } = await stack.state('user-service');
+  const networks = async () => {
+    const { stdout } = await stack.docker('inspect', '--format', '{{json .NetworkSettings.Networks}}', id);
+    const all: [string, { IPAddress: string }][] = Object.entries(JSON.parse(stdout));
+    return all.find(([name]) => name.endsWith('_default'))!;
+  };
+  const [network, { IPAddress: before }] = await networks();
+  await stack.compose('stop', 'user-service');
+  // Takes the address that is free now, where engines do not give out the next one anyway.
+  const sleeper = ['--network', network, '--entrypoint', 'sleep', 'stream-processing:latest', '300'];
+  const placed = await stack.docker('run', '--rm', '--detach', ...sleeper);
+  expect(placed).toMatchObject({ code: 0 });
+  try {
+    await stack.compose('start', 'user-service');
+    await stack.healthy('user-service');
+    expect((await networks())[1].IPAddress).not.toBe(before);
+    const found = async () => (await fetch(`${ORIGIN}/users/${user.id}`)).status === 200;
+    await until('the gateway finds user-service', found, 10_000, POLL_MS);
+  } finally {
+    await stack.docker('rm', '--force', placed.stdout.trim());
+  }
+});
+
 test('a crash and a docker kill of each part under load lose nothing, double nothing, and end by themselves', async () => {
   const callers = new Callers();
   await callers.start(6);

@@ -3,7 +3,9 @@ import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import { SERVICES } from '@stream-processing/contracts/names.ts';
 import { PROBLEMS } from '@stream-processing/contracts/problems.ts';
-import { expect, test } from 'vitest';
+import { readConfig } from '@stream-processing/runtime/config.ts';
+import { connect } from '@stream-processing/runtime/sql.ts';
+import { expect, inject, onTestFinished, test } from 'vitest';
 import { parse } from 'yaml';
 import { valuesOf, withTable } from '../containers/chart-readme.ts';
 import { KAFKA_VERSION } from '../kafka/jars.ts';
@@ -70,6 +72,54 @@ test('the broker of Compose is of the version that is tested, and only its profi
   const bringers = Object.keys(services).filter((name) => services[name].depends_on?.kafka);
   expect(bringers).toEqual([]);
   for (const service of SERVICES) expect(services[service].environment.EVENT_LOG).toMatch(/:-postgres}$/);
+});
+
+test('the databases of Compose and of the chart sort as the embedded one does, whatever their image brings', async () => {
+  const sql = connect(inject('postgresUrl'), { max: 1, name: 'test', schema: 'public' });
+  onTestFinished(() => sql.end());
+  const [embedded] = await sql`
+    select pg_encoding_to_char(encoding) as encoding, datlocprovider, datlocale, datcollate, datctype
+    from pg_database where datname = current_database()`;
+  const [datlocale, datcollate, datctype] = ['C.UTF-8', 'C', 'C'];
+  expect(embedded).toEqual({ encoding: 'UTF8', datlocprovider: 'b', datlocale, datcollate, datctype });
+  const script = text('helm/files/create-role.sh').replace(/\s+/g, ' ');
+  const sorted = `encoding 'UTF8' locale_provider builtin builtin_locale '${datlocale}' locale '${datcollate}'`;
+  expect(script).toContain(
+    `database stream_processing owner stream_processing template template0 ${sorted};`,
+  );
+  // That provider came with 17.
+  const { services } = parse(text('docker-compose.yml'), { merge: true });
+  const { postgres } = parse(text('helm/values.yaml'));
+  const versions = [services.postgres.image, `${postgres.image.repository}:${postgres.image.tag}`];
+  for (const image of versions)
+    expect(Number(/^postgres:(\d+)$/.exec(image)?.[1])).toBeGreaterThanOrEqual(17);
+});
+
+test('the gateway keeps connections to every service, and ends them before the service does', () => {
+  const conf = text('gateway/nginx.conf');
+  const number = (pattern: RegExp, of = conf) => Number(pattern.exec(of)?.[1]?.replaceAll('_', ''));
+  const upstreams = [...conf.matchAll(/^ +upstream (\S+) \{\n([^}]+)\}/gm)];
+  const { ports } = readConfig({});
+  expect(upstreams.map(([, name]) => name)).toEqual(SERVICES);
+  const routed = [...conf.matchAll(/^ +~\^\S+ +(\S+);$/gm)].map(([, name]) => name);
+  expect([...new Set(routed)].sort()).toEqual([...SERVICES].sort());
+  const kept_s = number(/const KEEP_ALIVE_MS = ([\d_]+);/, text('runtime/http.ts')) / 1000;
+  for (const [, name, lines] of upstreams) {
+    // Anew: with an address that was asked for once, a container that comes back elsewhere would not be found.
+    expect(lines).toContain(`server ${name}:${ports[name as keyof typeof ports]} resolve;`);
+    expect(number(/ keepalive_timeout (\d+)s;/, lines)).toBeLessThan(kept_s);
+  }
+  const kept = upstreams.map(([, , lines]) => number(/ keepalive (\d+);/, lines));
+  const all = number(/ worker_connections (\d+);/);
+  // Half at least for those that are in use: nginx ends none that is kept to make room.
+  expect(kept.reduce((a, b) => a + b)).toBeLessThanOrEqual(all / 2);
+  expect(number(/^worker_rlimit_nofile (\d+);/m)).toBeGreaterThan(all);
+  // Without these two there is one request for a connection, whatever an upstream says.
+  expect(conf).toMatch(/ proxy_http_version 1\.1;\n +proxy_set_header Connection "";/);
+  // No `non_idempotent`: a POST that the service may have read is not sent again.
+  expect(conf.match(/proxy_next_upstream .+/g)).toEqual(['proxy_next_upstream error;']);
+  const [, minor] = /^nginx:1\.(\d+)$/.exec(parse(text('docker-compose.yml')).services.gateway.image)!;
+  expect(Number(minor), 'older ones do not know `resolve`').toBeGreaterThanOrEqual(28);
 });
 
 test('the gateway’s own refusals are those of the table', () => {

@@ -22,6 +22,9 @@
 {{- end }}
 {{- end }}
 {{- if include "ownPostgres" . }}
+{{- if regexMatch "^(9|1[0-6])([^0-9]|$)" .Values.postgres.image.tag }}
+{{- fail (printf "postgres.image.tag is %s: the chart's own PostgreSQL must be 17 or newer, for the order of texts that its database is created with" .Values.postgres.image.tag) }}
+{{- end }}
 {{- with .Values.postgres.existingSecret }}
 {{- $keys := include "keysOf" (dict "root" $ "name" . "value" "postgres.existingSecret") | fromJsonArray }}
 {{- if and $keys (not (and (has "POSTGRES_PASSWORD" $keys) (has "SERVICES_PASSWORD" $keys))) }}
