@@ -47,36 +47,37 @@ export function readTopic(kafka: Kafka): LogReader {
   return reader;
 }
 
-/** Relays nothing yet. */
+/** Relays nothing yet; `told` is what others are told of its progress: partition and position. */
 export function createRelay(
   url: string,
   bus: Bus,
   kafka: Kafka,
   change: (log: LogReader) => LogReader = (log) => log,
-): Relay {
+) {
   bus.join(TOY, url);
   const sql = connect(url, { max: 3, name: 'relay', schema: schemaOf(TOY), role: readerRole(TOY) });
   const log = change(postgresLog({ sql, service: TOY, follower: 'kafka', bus, pollMs: 50 }));
   const logger = pino({ level: process.env.TEST_LOG_LEVEL ?? 'silent' });
+  const told: [partition: number, position: number][] = [];
   const relay = new Relay({
     service: TOY,
     partitions: PARTITIONS,
     kafka,
     log,
     bus,
-    onPublished: () => {},
+    onPublished: (...place) => void told.push(place),
     logger,
   });
   onTestFinished(async () => {
     await relay.close();
     await log.close();
   });
-  return relay;
+  return { relay, told };
 }
 
 /** Relays the toy's log; `stop` lets go of all partitions. */
 export function startRelay(...given: Parameters<typeof createRelay>) {
-  const relay = createRelay(...given);
+  const { relay, told } = createRelay(...given);
   const stopping = new AbortController();
   const running = Array.from({ length: PARTITIONS }, (_, partition) => relay.run(partition, stopping.signal));
   const stop = async () => {
@@ -85,7 +86,7 @@ export function startRelay(...given: Parameters<typeof createRelay>) {
   };
   // Before the relay is closed: what is to be done when a test has finished is done in reverse.
   onTestFinished(stop);
-  return { relay, stop };
+  return { relay, told, stop };
 }
 
 /** Until the relay has been at every partition. */

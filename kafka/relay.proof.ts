@@ -1,6 +1,6 @@
 import { Bus } from '@stream-processing/runtime/announcements.ts';
 import { toMessage } from '@stream-processing/runtime/kafka-records.ts';
-import { LogMissing } from '@stream-processing/runtime/log.ts';
+import { LogMissing, LogTruncated } from '@stream-processing/runtime/log.ts';
 import { RELAY, removeOld, tellPassed } from '@stream-processing/runtime/retention.ts';
 import { expect, onTestFinished, test } from 'vitest';
 import { PARTITIONS, TOY } from '../test/toy.ts';
@@ -12,6 +12,7 @@ import {
   range,
   readAll,
   readTopic,
+  sendUntilTaken,
   startRelay,
   untilOpened,
 } from './given.ts';
@@ -33,7 +34,10 @@ test('a relay goes on where the one before it ended, and copies nothing twice', 
   const first = startRelay(log.url, log.bus, log.kafka);
   await log.append(5);
   await first.relay.published.until(PARTITION, 5);
+  expect(first.relay.published.holds(PARTITION)).toBe(true);
   await first.stop();
+  expect(first.relay.published.holds(PARTITION), 'what others relay has to be heard of').toBe(false);
+  expect(first.told).toContainEqual([PARTITION, 5]);
   await log.append(4);
   const second = startRelay(log.url, log.bus, log.kafka);
   await second.relay.published.until(PARTITION, 9);
@@ -188,6 +192,15 @@ test('a relay that finds neither events nor topic makes nobody wait for what wen
   const reader = readTopic(log.kafka);
   expect(await reader.end(PARTITION)).toBe(3);
   expect(await reader.read(PARTITION, 3, 10)).toEqual([]);
+  // At once, and not only when there is something new.
+  await until('a reader behind hears what went', () =>
+    readTopic(log.kafka)
+      .read(PARTITION, 1, 10)
+      .then(
+        () => false,
+        (error) => error instanceof LogTruncated && error.oldest === 4,
+      ),
+  );
 });
 
 test('records that the topic lost come again before anything new', async () => {
@@ -210,6 +223,20 @@ test('records that the topic lost come again before anything new', async () => {
   const second = startRelay(log.url, log.bus, log.kafka);
   await log.append(1);
   await second.relay.published.until(PARTITION, 7);
+  expect(await readAll(readTopic(log.kafka), 0, 7)).toEqual(range(1, 7));
+});
+
+test('a batch that met a topic made anew is not taken for all that was before it', async () => {
+  const log = await givenLog();
+  const events = await log.append(6);
+  // Written by a relay that knew the topic as it was before, and ended before it could look.
+  await sendUntilTaken(
+    log.kafka,
+    events.slice(4).map((event) => toMessage(log.topic, TOY, event)),
+  );
+  const { relay } = startRelay(log.url, log.bus, log.kafka);
+  await log.append(1);
+  await relay.published.until(PARTITION, 7);
   expect(await readAll(readTopic(log.kafka), 0, 7)).toEqual(range(1, 7));
 });
 

@@ -37,6 +37,8 @@ export interface Room<State, Command, D extends Decision> {
    * At once where they read this service's log itself.
    */
   untilVisible(user_ids: number[]): Promise<void>;
+  /** Does somebody wait for too long already until others can see what was said of this user or, without one, of any? */
+  isBehind(user_id?: number): boolean;
   /** Another reason to refuse a POST with `overloaded`, next to a full queue. */
   refuseWhile(isTooMuch: () => boolean): void;
   /** Decisions of this instance, right after their commit. */

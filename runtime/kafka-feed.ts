@@ -4,6 +4,7 @@
  */
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Consumer } from '@platformatic/kafka';
+import { getOrMake } from './get-or-make.ts';
 import type { Kafka } from './kafka.ts';
 import { isKafkaError, unavailable } from './kafka-errors.ts';
 import { fetchFrom, OFFSET_OUT_OF_RANGE, partitionToFetch } from './kafka-fetch.ts';
@@ -146,7 +147,7 @@ export class KafkaFeed {
           continue;
         }
         const leader = leaders[subscription.partition] ?? -1;
-        byLeader.set(leader, [...(byLeader.get(leader) ?? []), { subscription, topicId: id }]);
+        getOrMake(byLeader, leader, () => []).push({ subscription, topicId: id });
       }
     }
     if (byLeader.delete(-1)) {

@@ -34,19 +34,23 @@ export async function relayedIn(
   next: number,
 ): Promise<{ position: number; event: LogEvent | undefined }> {
   const { before, last } = await lastBatches(kafka, topic, partition, next);
-  const position = reachedBy(before, last);
+  // A relay opens an empty topic by a record without an event: at its beginning, events stand only where one that knew the topic
+  // as it was before went on in it.
+  const isWhole = last[0]?.offset === 0;
+  const position = reachedBy(before, last, isWhole);
   const event = [...before, ...last].find((record) => record.event?.position === position)?.event;
   return { position, event };
 }
 
-function reachedBy(before: TopicRecord[], last: TopicRecord[]): number {
+/** `isWhole`: nothing was ever before these. */
+function reachedBy(before: TopicRecord[], last: TopicRecord[], isWhole: boolean): number {
   const earlier = positionsOf(before);
   const reached = Math.max(0, ...earlier);
   const later = positionsOf(last);
   if (later.length === 0) return reached;
   const isUnfinished = Math.max(...last.map(({ end }) => end)) > Math.max(...later);
   if (isUnfinished) return Math.max(...later);
-  const hasHole = earlier.length > 0 && Math.min(...later) > reached + 1;
+  const hasHole = (earlier.length > 0 || isWhole) && Math.min(...later) > reached + 1;
   return hasHole ? reached : Math.max(reached, ...later);
 }
 
@@ -78,6 +82,9 @@ export async function offsetAfter(
     const found = indexOf(await look(guess));
     if (found !== undefined) return found;
   }
+  // Mostly there is nothing left to read. Both of the last batches: the very last may be a repetition.
+  const { before, last } = await lastBatches(kafka, topic, partition, next);
+  if (last.length > 0 && Math.max(...[...before, ...last].map(({ end }) => end)) === after) return next;
   let low = first;
   let high = next;
   while (low < high) {

@@ -47,6 +47,8 @@ const TRIES_MIN = 3;
 const RETRY_MS = 100;
 /** Room for the largest batch that the relay writes. */
 const BATCH_BYTES_MAX = 1_048_576;
+/** Of one answer, which brokers fill with 50 MiB and leave the rest of the partitions empty without a word. */
+const LOOKS_MAX = 32;
 
 type Place = { topic: string; partition: number; offset: number };
 
@@ -203,10 +205,10 @@ export class Kafka {
     const found: TopicRecord[][] = places.map(() => []);
     let left = places.map((place, i) => ({ ...place, i }));
     while (left.length > 0) {
-      // A request has room for one offset of each partition.
-      const now = left.filter(
-        (a, i) => left.findIndex((b) => b.topic === a.topic && b.partition === a.partition) === i,
-      );
+      // A request has room for one offset of each partition, and its answer for so many batches.
+      const now = left
+        .filter((a, i) => left.findIndex((b) => b.topic === a.topic && b.partition === a.partition) === i)
+        .slice(0, LOOKS_MAX);
       left = left.filter((place) => !now.includes(place));
       const records = await this.#fetchOnce(leader, now);
       now.forEach(({ i }, n) => {

@@ -110,3 +110,33 @@ test('an instance that stands still has lost its partitions to others, though it
   await until('the other one works on all partitions', () => other.working.size === PARTITIONS);
   expect(still.working.size, 'it knows').toBe(0);
 });
+
+test('a hand-over that takes longer than the connection may be silent costs no other lease', async () => {
+  const url = await createDatabase();
+  const { promise: ended, resolve: end } = Promise.withResolvers<void>();
+  const { promise: letGo, resolve: onLetGo } = Promise.withResolvers<void>();
+  const slow = member(url, PARTITIONS, {
+    idle_ms_max: 500,
+    onReleased: () => {
+      onLetGo();
+      return ended;
+    },
+  });
+  onTestFinished(() => end());
+  await slow.leases.start();
+  const admin = connect(url, { max: 1, name: 'test', schema: 'public' });
+  onTestFinished(() => admin.end());
+  const [before] = await admin`select pid from pg_stat_activity where application_name = ${`${TOY} leases`}`;
+  const other = member(url);
+  await other.leases.start();
+  await letGo;
+  const began = performance.now();
+  await until('the connection has lived for thrice as long as it may be silent', async () => {
+    const found = await admin`select 1 from pg_stat_activity where pid = ${before!.pid}`;
+    if (found.length === 0) throw new Error('PostgreSQL has ended it');
+    return performance.now() - began > 1500;
+  });
+  expect(slow.leases.held).toBe(PARTITIONS / 2);
+  end();
+  await until('the other one works on its half', () => other.working.size === PARTITIONS / 2);
+});

@@ -108,10 +108,11 @@ export class Leases {
   }
 
   async #tick(): Promise<void> {
-    const { partitions, onAcquired } = this.#options;
+    const { partitions, onAcquired, onError } = this.#options;
     const { members, rank } = await this.#lookAtMembers();
     const share = Math.floor(partitions / members) + (rank < partitions % members ? 1 : 0);
-    for (const partition of [...this.#held].slice(share)) await this.release(partition);
+    // Not awaited: work may take longer to end than this connection may be silent, and all leases would be lost.
+    for (const partition of [...this.#held].slice(share)) void this.release(partition).catch(onError);
     for (let partition = 0; partition < partitions && this.#held.size < share; partition += 1) {
       if (this.#closing.signal.aborted) return;
       if (this.#held.has(partition) || this.#ending.has(partition)) continue;

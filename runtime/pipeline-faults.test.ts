@@ -3,7 +3,7 @@ import { expect, onTestFinished, test } from 'vitest';
 import { cutAtCommit } from '../test/cutting-proxy.ts';
 import { add, connectFor, counter, createToy, positions, TOY, toyPipeline, toyWork } from '../test/toy.ts';
 import { until } from '../test/until.ts';
-import type { Told } from './share.ts';
+import type { Told } from './answers.ts';
 import { connect, type Sql, schemaOf } from './sql.ts';
 import { ConnectionLost } from './sql-errors.ts';
 
@@ -89,27 +89,62 @@ test('who waits for what was decided hears of it at the commit, and not only whe
   expect(commits).toHaveLength(1);
 });
 
-test('who is answered without an event of his own has to be told nothing that others cannot see: his partition is named', async () => {
+test('an answer waits for all that was said of its user, whatever else is in the same transaction', async () => {
   const { sql } = await createToy();
+  const { promise: never } = Promise.withResolvers<void>();
   const told: Told[] = [];
-  const work = {
-    ...toyWork,
-    decide: (...given: Parameters<typeof toyWork.decide>) => ({ ...toyWork.decide(...given), events: [] }),
+  const published = (what: Told) => {
+    told.push(what);
+    return what.partition === 2 ? never : undefined;
   };
-  const { pipeline } = toyPipeline(sql, { work, published: (what) => void told.push(what) });
-  await pipeline.submit(add(5), { user_id: 5 });
-  await pipeline.submit(add(901), { user_id: 901 });
+  const { pipeline } = toyPipeline(sql, { published });
+  const stalled = pipeline.submit(add(2), { user_id: 2 });
+  // By 0 cannot be decided, and user 901 is not known: there is nothing to be seen.
+  const others = [add(1), add(5), add(3), add(4, 0), add(901)].map((command) =>
+    pipeline.submit(command, { user_id: command.command.user_id }).catch(() => {}),
+  );
+  await Promise.all(others);
   expect(told).toEqual([
-    { ends: new Map(), besides: new Set([1]), isMore: false },
-    { ends: new Map(), besides: new Set(), isMore: false },
+    { partition: 2, position: 1 },
+    { partition: 1, position: 2 },
+    { partition: 3, position: 1 },
   ]);
-  // With an event in the same partition, whose visibility is that of all before it.
-  const { pipeline: publishing } = toyPipeline(sql, { published: (what) => void told.push(what) });
-  await publishing.submit(add(5), { user_id: 5 });
-  expect(told.at(-1)).toEqual({ ends: new Map([[1, 1]]), besides: new Set(), isMore: false });
+  expect(
+    await Promise.race([stalled.then(() => 'answered'), pipeline.submit(add(6, 0)).catch(() => 'waits')]),
+  ).toBe('waits');
 });
 
-test('where the positions of its events did not become known, others have to see all that the log holds', async () => {
+test('who is answered without an event of his own waits for all that the log holds of his partition', async () => {
+  const { sql } = await createToy();
+  const told: Told[] = [];
+  const decide = (...given: Parameters<typeof toyWork.decide>) => ({
+    ...toyWork.decide(...given),
+    events: given[1].by === 2 ? [] : toyWork.decide(...given).events!,
+  });
+  const { pipeline } = toyPipeline(sql, {
+    work: { ...toyWork, decide },
+    published: (what) => void told.push(what),
+  });
+  await pipeline.submit(add(5, 2), { user_id: 5 });
+  await pipeline.submit(add(5), { user_id: 5 });
+  const idempotency = { scope: 's', key: 'k', request: Buffer.alloc(32) };
+  const kept = { idempotency, reply: () => ({ status: 200, body: {} }) };
+  for (const user_id of [5, undefined]) {
+    const scope = { ...kept, idempotency: { ...idempotency, scope: String(user_id) } };
+    for (let time = 1; time <= 2; time += 1)
+      await pipeline.submit(add(5, 2), { ...scope, ...(user_id === undefined ? {} : { user_id }) });
+  }
+  expect(told).toEqual([
+    { partition: 1, position: undefined },
+    { partition: 1, position: 1 },
+    // Kept, and given again: of a user who is named, and of one who is not.
+    { partition: 1, position: undefined },
+    { partition: 1, position: undefined },
+    { partition: undefined, position: undefined },
+  ]);
+});
+
+test('where the positions of its events did not become known, others have to see all that the log holds there', async () => {
   const { url, sql } = await createToy();
   const told: Told[] = [];
   const options = { published: (what: Told) => void told.push(what) };
@@ -121,8 +156,8 @@ test('where the positions of its events did not become known, others have to see
   expect(proxy.cuts()).toBe(1);
   expect(await positions(sql, 1)).toEqual([1, 2]);
   expect(told).toEqual([
-    { ends: new Map([[1, 1]]), besides: new Set(), isMore: false },
-    { ends: new Map(), besides: new Set(), isMore: true },
+    { partition: 1, position: 1 },
+    { partition: 1, position: undefined },
   ]);
 });
 

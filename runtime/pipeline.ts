@@ -6,10 +6,11 @@
  */
 import { Problem } from '@stream-processing/contracts/problems.ts';
 import { Admission } from './admission.ts';
+import type { Answers, Told } from './answers.ts';
 import { BatchLoop } from './batch-loop.ts';
 import type { Chain } from './chain.ts';
 import { type CursorMove, conflictOf } from './cursors.ts';
-import { type Carried, Share, type ShareOptions, type Told } from './share.ts';
+import { type Carried, Share, type ShareOptions } from './share.ts';
 import type { Sql } from './sql.ts';
 import { isConnectionLoss, isContention, isTransient } from './sql-errors.ts';
 import { transact } from './transaction.ts';
@@ -20,7 +21,7 @@ export interface PipelineOptions<State, Command, D extends Decision> extends Sha
   sql: Sql;
   /** Takes this pipeline's batches into transactions with other services, while it is open. */
   chain?: Chain | undefined;
-  /** Resolves when other services can see what a transaction told; undefined: they can already. */
+  /** Resolves when other services can see what is to be told; undefined: they can already. */
   published?: ((told: Told) => Promise<void> | undefined) | undefined;
   /** How many requests may wait; one more is refused with `overloaded`. */
   admission?: Admission;
@@ -190,18 +191,25 @@ export class Pipeline<State, Command, D extends Decision> {
     } catch (error) {
       return this.#recover(units, error, tries, deadline);
     }
-    const published = this.#options.published?.(share.told);
+    const { published } = this.#options;
     if (!published) return this.#loop.afterwards(share.tasks());
     // What others’ events led to is published already, and nobody need wait for what this transaction publishes.
     share.tell();
-    // Not awaited: the next transaction can go on meanwhile.
-    void published.then(
-      () => {
-        for (const give of share.answers()) give();
-      },
-      // It is committed: only a Problem that says so may be the answer.
-      (error) => share.withhold(error instanceof Problem ? error : new Problem('outcome_unknown')),
-    );
+    for (const answers of share.answers) this.#give(answers, published);
+  }
+
+  /** Not awaited: the next transaction can go on until others can see what is told. */
+  #give({ told, tasks, withhold }: Answers, published: (told: Told) => Promise<void> | undefined): void {
+    const visible = told && published(told);
+    if (visible) {
+      void visible.then(
+        () => {
+          for (const give of tasks) give();
+        },
+        // It is committed: only a Problem that says so may be the answer.
+        (error) => withhold(error instanceof Problem ? error : new Problem('outcome_unknown')),
+      );
+    } else this.#loop.afterwards(tasks);
   }
 
   /** Nothing of these units was committed, as far as is known. */

@@ -8,6 +8,7 @@ import { LogMissing, type LogReader } from './log.ts';
 import { Looking } from './looking.ts';
 import { PositionWaits } from './position-waits.ts';
 import type { Sql } from './sql.ts';
+import { within } from './within.ts';
 
 /** So long a reader waits for what he has to see. */
 export const FRESH_MS = 2000;
@@ -165,12 +166,4 @@ export class Progress {
       for (const look of this.#watched.get(partition)?.looks.keys() ?? []) look();
     }
   }
-}
-
-function within<T>(deadline: AbortSignal, promise: Promise<T>): Promise<T> {
-  return new Promise((resolve, reject) => {
-    const expire = () => reject(deadline.reason);
-    deadline.addEventListener('abort', expire);
-    promise.then(resolve, reject).finally(() => deadline.removeEventListener('abort', expire));
-  });
 }

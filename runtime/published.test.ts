@@ -1,7 +1,9 @@
 import { expect, onTestFinished, test } from 'vitest';
 import { connectKafka, createRelay } from '../kafka/given.ts';
 import { add, createToy, TOY, toyPipeline } from '../test/toy.ts';
+import { until } from '../test/until.ts';
 import { Announcer, Bus } from './announcements.ts';
+import type { LogReader } from './log.ts';
 
 /** An instance that relays nothing, and cannot ask any broker. */
 async function given() {
@@ -15,7 +17,11 @@ async function given() {
     });
   const nowhere = { brokers: ['127.0.0.1:1'], topicPrefix: '', replicationFactor: 1, retentionHours: 1 };
   const kafka = connectKafka(nowhere);
-  const relay = createRelay(url, bus, kafka);
+  let log!: LogReader;
+  const { relay } = createRelay(url, bus, kafka, (own) => {
+    log = own;
+    return log;
+  });
   const others = new Bus();
   others.join(TOY, url);
   const announcer = new Announcer(TOY, sql, others);
@@ -24,7 +30,7 @@ async function given() {
     await others.close();
   });
   const pipeline = toyPipeline(sql).pipeline;
-  return { published: relay.published, kafka, heard, announcer, pipeline };
+  return { published: relay.published, kafka, log, heard, announcer, pipeline };
 }
 
 test('who waits for what another instance publishes is woken by it, and need not find it in Kafka', async () => {
@@ -66,17 +72,48 @@ test('what was read is told when others can see what it was read from, of its pa
   await expect(published.untilVisible([1, 2])).rejects.toMatchObject({ code: 'not_fresh' });
 });
 
-test('an answer about a user without an event of its own waits for what was said about him before', async () => {
+test('an answer waits for its position, for what the log holds, or for all partitions', async () => {
   const { published, pipeline } = await given();
-  await pipeline.submit(add(1));
-  const nothing = { ends: new Map(), besides: new Set<number>(), isMore: false };
-  expect(published.untilTold(nothing), 'nothing is told').toBeUndefined();
-  let isTold = false;
-  const told = published.untilTold({ ...nothing, besides: new Set([1]) })!.then(() => {
-    isTold = true;
-  });
-  await published.untilTold({ ...nothing, besides: new Set([2]) });
-  expect(isTold).toBe(false);
+  for (const user_id of [1, 1, 2]) await pipeline.submit(add(user_id));
+  const order: string[] = [];
+  const wait = (what: string, told: Parameters<typeof published.untilTold>[0]) =>
+    published.untilTold(told)?.then(() => void order.push(what));
+  const waits = [
+    wait('all', { partition: undefined, position: undefined }),
+    wait('what the log holds', { partition: 1, position: undefined }),
+    wait('its position', { partition: 1, position: 1 }),
+  ];
+  await until('all wait', () => published.isWaitedFor(1) && published.isWaitedFor(2));
   published.reached(1, 1);
-  await told;
+  await waits[2];
+  published.reached(1, 2);
+  await waits[1];
+  published.reached(2, 1);
+  await waits[0];
+  expect(order).toEqual(['its position', 'what the log holds', 'all']);
+  expect(published.untilTold({ partition: 1, position: 2 }), 'nothing to wait for').toBeUndefined();
+});
+
+test('a log that does not answer is waited for no longer than what it would tell', async () => {
+  const { published, log } = await given();
+  log.end = () => new Promise(() => {});
+  const began = performance.now();
+  await expect(published.untilVisible([1])).rejects.toMatchObject({ code: 'not_fresh' });
+  const late = published.untilTold({ partition: 2, position: undefined })!;
+  await until('others are refused meanwhile', () => published.isBehind(2), 8000);
+  expect(published.isBehind(1)).toBe(false);
+  expect(published.isBehind()).toBe(true);
+  await expect(late).rejects.toMatchObject({ code: 'outcome_unknown' });
+  expect(published.isBehind()).toBe(false);
+  expect(performance.now() - began, 'ms').toBeLessThan(15_000);
+});
+
+test('who waits while this instance gives the partition up finds in Kafka what another one published', async () => {
+  const { published, kafka } = await given();
+  kafka.nextOffset = async () => 1;
+  kafka.recordsAt = async () => [{ offset: 0, position: 7, end: 7, event: undefined }];
+  published.hold(1, true);
+  const waiting = published.until(1, 7);
+  published.hold(1, false);
+  await expect(waiting).resolves.toBeUndefined();
 });

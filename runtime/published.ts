@@ -1,13 +1,15 @@
 import type { ServiceName } from '@stream-processing/contracts/names.ts';
 import { Problem } from '@stream-processing/contracts/problems.ts';
 import type { Bus } from './announcements.ts';
+import type { Told } from './answers.ts';
+import { getOrMake } from './get-or-make.ts';
 import type { Kafka } from './kafka.ts';
 import { newestIn } from './kafka-search.ts';
 import type { LogReader } from './log.ts';
 import { Looking } from './looking.ts';
 import { PositionWaits } from './position-waits.ts';
 import { FRESH_MS } from './progress.ts';
-import type { Told } from './share.ts';
+import { within } from './within.ts';
 
 export interface PublishedOptions {
   service: ServiceName;
@@ -33,7 +35,8 @@ export class Published {
   readonly #known = new PositionWaits();
   /** Partitions that this instance relays. */
   readonly #held = new Set<number>();
-  readonly #waiting = new Set<{ since: number; partition: number }>();
+  /** Since when somebody waits, by partition; the oldest first. */
+  readonly #waiting = new Map<number, Set<{ since: number }>>();
   readonly #stopHearing: () => void;
   readonly #looking = new Looking({ look: () => this.#look(), isNeeded: () => this.#waiting.size > 0 });
   /** A look at these is under way. */
@@ -62,33 +65,35 @@ export class Published {
     return this.#held.has(partition);
   }
 
+  isWaitedFor(partition: number): boolean {
+    return this.#waiting.has(partition);
+  }
+
   reached(partition: number, position: number): void {
     this.#known.reached(partition, position);
   }
 
-  /** Does somebody wait for too long already? */
-  get isBehind(): boolean {
-    const [oldest] = this.#waiting;
+  /** Does somebody wait for too long already, in this partition or, without one, in any? */
+  isBehind(partition?: number): boolean {
+    if (partition === undefined) return [...this.#waiting.keys()].some((each) => this.isBehind(each));
+    const [oldest] = this.#waiting.get(partition) ?? [];
     return oldest !== undefined && performance.now() - oldest.since > BEHIND_MS;
   }
 
   /** Resolves when others can read all events up to `position`; rejects with `outcome_unknown` when that takes too long. */
   async until(partition: number, position: number): Promise<void> {
-    if (await this.#isReached(partition, position, AbortSignal.timeout(PUBLISH_MS_MAX))) return;
-    throw new Problem('outcome_unknown', 'It is done, but the other services cannot hear of it for now.');
+    await this.#reachedInTime(partition, position);
   }
 
-  /** Resolves when others can see what a transaction tells its callers; undefined: they can already, or there is nothing to see. */
-  untilTold({ ends, besides, isMore }: Told): Promise<void> | undefined {
-    const { partitions, log } = this.#options;
-    // An answer that is given again may be about any event, of which another instance knew whether it was published.
-    const asked = isMore ? Array.from({ length: partitions }, (_, partition) => partition) : [...besides];
-    const missing = [...ends].filter(([partition, position]) => this.known(partition) < position);
-    if (missing.length === 0 && asked.length === 0) return undefined;
-    return Promise.all([
-      ...missing.map((end) => this.until(...end)),
-      ...asked.map(async (partition) => this.until(partition, await log.end(partition))),
-    ]).then(() => {});
+  /** Resolves when others can see what an answer tells, as `until`; undefined: they can already. */
+  untilTold({ partition, position }: Told): Promise<void> | undefined {
+    if (partition === undefined) {
+      const { partitions } = this.#options;
+      const all = Array.from({ length: partitions }, (_, each) => this.#reachedInTime(each, undefined));
+      return Promise.all(all).then(() => {});
+    }
+    if (position !== undefined && this.known(partition) >= position) return undefined;
+    return this.#reachedInTime(partition, position);
   }
 
   /**
@@ -98,8 +103,7 @@ export class Published {
   async untilVisible(partitions: number[]): Promise<void> {
     const deadline = AbortSignal.timeout(FRESH_MS);
     const all = partitions.map(async (partition) => {
-      const end = await this.#options.log.end(partition);
-      if (await this.#isReached(partition, end, deadline)) return;
+      if (await this.#isReached(partition, undefined, deadline)) return;
       throw new Problem('not_fresh', 'The other services cannot see yet what is to be told.');
     });
     await Promise.all(all);
@@ -110,10 +114,31 @@ export class Published {
     await this.#looking.close();
   }
 
-  async #isReached(partition: number, position: number, deadline: AbortSignal): Promise<boolean> {
+  async #reachedInTime(partition: number, position: number | undefined): Promise<void> {
+    if (await this.#isReached(partition, position, AbortSignal.timeout(PUBLISH_MS_MAX))) return;
+    throw new Problem('outcome_unknown', 'It is done, but the other services cannot hear of it for now.');
+  }
+
+  /** `position`: undefined: of the log's end, which is asked for. Answers false when that is not so before the deadline. */
+  async #isReached(partition: number, position: number | undefined, deadline: AbortSignal): Promise<boolean> {
+    if (position !== undefined && this.known(partition) >= position) return true;
+    const since = { since: performance.now() };
+    const waiting = getOrMake(this.#waiting, partition, () => new Set());
+    waiting.add(since);
+    try {
+      const end = position ?? (await within(deadline, this.#options.log.end(partition)));
+      return await this.#hasReached(partition, end, deadline);
+    } catch (error) {
+      if (error === deadline.reason) return false;
+      throw error;
+    } finally {
+      waiting.delete(since);
+      if (waiting.size === 0) this.#waiting.delete(partition);
+    }
+  }
+
+  async #hasReached(partition: number, position: number, deadline: AbortSignal): Promise<boolean> {
     if (this.known(partition) >= position) return true;
-    const waiting = { since: performance.now(), partition };
-    this.#waiting.add(waiting);
     const { service, bus } = this.#options;
     const hearing = this.holds(partition)
       ? undefined
@@ -121,15 +146,13 @@ export class Published {
     this.#looking.begin(hearing?.isKnown() === false);
     await this.#known.until(partition, position, deadline);
     hearing?.release();
-    this.#waiting.delete(waiting);
     return this.known(partition) >= position;
   }
 
   /** For what other instances relay, should their announcement be lost. */
   async #look(): Promise<void> {
-    const elsewhere = [...this.#waiting].flatMap(({ partition }) => (this.holds(partition) ? [] : partition));
     // At once, so that they share requests; and not awaited, since one whose leader is silent must not delay the others' next look.
-    for (const partition of new Set(elsewhere)) void this.#lookAt(partition);
+    for (const partition of this.#waiting.keys()) if (!this.holds(partition)) void this.#lookAt(partition);
   }
 
   async #lookAt(partition: number): Promise<void> {

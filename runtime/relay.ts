@@ -40,12 +40,16 @@ interface Place {
   end: number;
 }
 
+type Messages = [Message, ...Message[]];
+
 /** Everything in the topic's partition was too old. */
 const EMPTY = Symbol('empty');
 
 interface Resting {
   place: Place;
   disturbed: AbortController;
+  /** A look is under way. */
+  isChecked: boolean;
 }
 
 export class Relay {
@@ -135,7 +139,7 @@ export class Relay {
   }
 
   async #relay(partition: number, signal: AbortSignal, onProgress: () => void): Promise<void> {
-    const { service, log, kafka, logger } = this.#options;
+    const { log, kafka, logger } = this.#options;
     let place = await this.#resume(partition);
     this.#opening.get(partition)?.resolve();
     this.#reached(partition, place.position);
@@ -146,20 +150,12 @@ export class Relay {
         logger.warn({ reason: error.message }, 'the topic lacks events that are kept nowhere any more');
         return error;
       });
-      if (events instanceof LogTruncated) {
-        // Nobody need wait for what cannot come: all that others can ever read up to there is in the topic.
-        place = { position: events.oldest - 1, next, end };
-        this.#reached(partition, place.position);
-        continue;
-      }
-      if (events.length === 0) {
+      if (!(events instanceof LogTruncated) && events.length === 0) {
         place = await this.#rest(partition, place, signal);
         continue;
       }
-      const messages = events.map((event) =>
-        toMessage(this.#topic, service, event, event.position < end ? end : undefined),
-      );
-      const base = await kafka.send(messages as [Message, ...Message[]]);
+      const { messages, reaches } = this.#toMessages(partition, events, end);
+      const base = await kafka.send(messages);
       if (base !== next) {
         logger.warn({ partition, position, offset: base, expected: next }, 'the topic is not as it was left');
         // Records before this batch are gone: what they held must come again, and then this batch too.
@@ -167,10 +163,23 @@ export class Relay {
         this.#reached(partition, place.position);
         continue;
       }
-      place = { position: events.at(-1)!.position, next: base + messages.length, end };
+      place = { position: reaches, next: base + messages.length, end };
       this.#reached(partition, place.position);
       onProgress();
     }
+  }
+
+  /** Nobody need wait for what cannot come, being removed: a record tells readers that it went. */
+  #toMessages(partition: number, events: LogEvent[] | LogTruncated, end: number) {
+    if (events instanceof LogTruncated) {
+      const reaches = events.oldest - 1;
+      const went = endMessage(this.#topic, partition, Math.max(end, reaches), reaches);
+      return { messages: [went] as Messages, reaches };
+    }
+    const messages = events.map((event) =>
+      toMessage(this.#topic, this.#options.service, event, event.position < end ? end : undefined),
+    );
+    return { messages: messages as Messages, reaches: events.at(-1)!.position };
   }
 
   /**
@@ -214,7 +223,7 @@ export class Relay {
   /** Until there is more to relay; rejects when the topic is not as this relay left it. */
   async #rest(partition: number, place: Place, signal: AbortSignal): Promise<Place> {
     const disturbed = new AbortController();
-    this.#resting.set(partition, { place, disturbed });
+    this.#resting.set(partition, { place, disturbed, isChecked: false });
     await this.#options.log.wait(partition, place.position, AbortSignal.any([signal, disturbed.signal]));
     this.#resting.delete(partition);
     if (signal.aborted || !disturbed.signal.aborted) return place;
@@ -222,22 +231,25 @@ export class Relay {
     return this.#open(partition, { ...place, end: await this.#options.log.end(partition) });
   }
 
-  /** Looks whether the topic is as the relays at rest left it. */
+  /** Looks whether the topic is as the relays at rest left it; not awaited, since one silent leader must not delay the others' next look. */
   async #check(): Promise<void> {
-    const check = async ([partition, rest]: [number, Resting]) => {
-      const offsets = await this.#options.kafka.offsetsOf(this.#topic, partition).catch((error) => {
-        // Deleted: it has to be made again.
-        if (error instanceof LogMissing) rest.disturbed.abort(error);
-      });
-      if (!offsets) return;
-      const { first, next } = offsets;
-      // Gone on meanwhile: no longer at rest.
-      if (this.#resting.get(partition) !== rest) return;
-      if (next !== rest.place.next)
-        rest.disturbed.abort(new Error(`the topic ends at offset ${next} instead of ${rest.place.next}`));
-      else if (first === next) rest.disturbed.abort(EMPTY);
-    };
-    await Promise.all([...this.#resting].map(check));
+    for (const [partition, rest] of this.#resting) void this.#checkOne(partition, rest);
+  }
+
+  async #checkOne(partition: number, rest: Resting): Promise<void> {
+    if (rest.isChecked) return;
+    rest.isChecked = true;
+    const offsets = await this.#options.kafka.offsetsOf(this.#topic, partition).catch((error) => {
+      // Deleted: it has to be made again.
+      if (error instanceof LogMissing) rest.disturbed.abort(error);
+    });
+    rest.isChecked = false;
+    // Gone on meanwhile: no longer at rest.
+    if (!offsets || this.#resting.get(partition) !== rest) return;
+    const { first, next } = offsets;
+    if (next !== rest.place.next)
+      rest.disturbed.abort(new Error(`the topic ends at offset ${next} instead of ${rest.place.next}`));
+    else if (first === next) rest.disturbed.abort(EMPTY);
   }
 
   #reached(partition: number, position: number): void {

@@ -34,6 +34,8 @@ export async function execute<State, Command, D extends Decision>(
   request: FastifyRequest,
   { command, user_id, missing, reply, decided }: Execution<Command, D>,
 ): Promise<{ reply: Reply; replayed: boolean }> {
+  // Rather than to keep one more waiting, whose outcome would not be known in the end.
+  if (room.isBehind(user_id)) throw new Problem('overloaded');
   const options: RequestOptions<D> = {
     user_id,
     idempotency: idempotencyOf(request, user_id),

@@ -118,7 +118,7 @@ async function open<State, Command, D extends Decision>(
   await progress.refresh();
 
   const chain = chains.on(url);
-  const reasonsToRefuse = [() => pipeline.full, () => relay?.published.isBehind ?? false];
+  const reasonsToRefuse = [() => pipeline.full];
   const listeners: ((decisions: D[]) => void)[] = [];
   const pipeline = new Pipeline<State, Command, D>({
     sql: writeSql,
@@ -163,6 +163,9 @@ async function open<State, Command, D extends Decision>(
       const concerned = new Set(user_ids.map((user_id) => partitionOf(user_id, partitions)));
       await relay?.published.untilVisible([...concerned]);
     },
+    isBehind: (user_id) =>
+      relay?.published.isBehind(user_id === undefined ? undefined : partitionOf(user_id, partitions)) ??
+      false,
     refuseWhile: (isTooMuch) => void reasonsToRefuse.push(isTooMuch),
     onDecisions: (listener) => void listeners.push(listener),
     watch: (user_id, look) => progress.watch(partitionOf(user_id, partitions), look),

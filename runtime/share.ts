@@ -1,13 +1,14 @@
 import type { ServiceName } from '@stream-processing/contracts/names.ts';
 import { Problem } from '@stream-processing/contracts/problems.ts';
+import { type Answers, answersOf } from './answers.ts';
 import { append } from './append.ts';
 import { type CursorMove, moveCursors } from './cursors.ts';
 import { Replies, type Reply } from './idempotency.ts';
-import { type LogEvent, partitionOf } from './log.ts';
+import type { LogEvent } from './log.ts';
 import { Outbox, type Publication } from './outbox.ts';
 import type { Processor } from './processor.ts';
 import type { Tx } from './sql.ts';
-import { answer, type Fate, refuse, type Unit } from './unit.ts';
+import { answer, type Fate, type Unit } from './unit.ts';
 import type { Decision, EventsResult, Traced, Work } from './work.ts';
 
 export interface Committed<D> {
@@ -28,16 +29,6 @@ export interface ShareOptions<State, Command, D extends Decision> {
   /** Runs before the answers to the commit's requests. */
   onCommit(committed: Committed<D>): void;
   observe?: ((batch: { commands: number; seconds: number }) => void) | undefined;
-}
-
-/** What others have to see before a transaction is answered. */
-export interface Told {
-  /** How far the log reaches by it, by partition. */
-  ends: Map<number, number>;
-  /** Partitions of users whom answers tell of without an event of their own there: all that the log holds of these. */
-  besides: Set<number>;
-  /** Or more: an answer was given before, or the positions of its events did not become known. */
-  isMore: boolean;
 }
 
 /** Where a chain's transaction leaves what the next one begins with; nothing there: with nothing. */
@@ -176,20 +167,6 @@ export class Share<State, Command, D extends Decision> {
     this.#options.announce(this.#committed);
   }
 
-  /** What others have to see before its requests are answered. */
-  get told(): Told {
-    const ends = new Map(this.#committed.events.map(({ partition, position }) => [partition, position]));
-    const isLost = this.#committed.events.length < this.#outbox.events.length;
-    const besides = new Set<number>();
-    for (const { unit, fate } of this.#fates) {
-      const user_id = fate.kind === 'decided' && !fate.decision.missing ? unit.request?.user_id : undefined;
-      if (user_id !== undefined) besides.add(partitionOf(user_id, this.#options.partitions));
-    }
-    // Positions are visible in order: whoever sees an event of the partition sees all before it.
-    for (const partition of ends.keys()) besides.delete(partition);
-    return { ends, besides, isMore: isLost || this.#fates.some(({ fate }) => fate.kind === 'replayed') };
-  }
-
   /** Those who wait for what was decided may hear of it. */
   tell(): void {
     this.#options.onCommit(this.#committed);
@@ -198,17 +175,12 @@ export class Share<State, Command, D extends Decision> {
   /** To be done one by one: `tell`, and then the answers. */
   *tasks(): Iterable<() => void> {
     yield () => this.tell();
-    yield* this.answers();
-  }
-
-  /** The answers to requests, to be given one by one, after `tell`. */
-  *answers(): Iterable<() => void> {
     for (const { unit, fate } of this.#fates) if (!unit.cursor) yield () => answer(unit, fate);
   }
 
-  /** Instead of the answers: it is committed, but that must not be said. */
-  withhold(error: unknown): void {
-    for (const { unit } of this.#fates) if (!unit.cursor) refuse(unit, error);
+  /** To be given after `tell`, each when others can see what it tells. */
+  get answers(): Answers[] {
+    return answersOf(this.#fates, this.#committed.events, this.#options.partitions);
   }
 
   /** Its answer comes before the commit's; where that fails, nobody looks here again. */

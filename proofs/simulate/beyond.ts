@@ -33,15 +33,8 @@ export const BEYOND: Beyond[] = [
     'throw new Error(`the log has no partition',
   ),
   ...of('runtime/pipeline.ts', METRICS, 'get queued('),
-  ...of(
-    'runtime/pipeline.ts',
-    KAFKA,
-    '?.(share.told)',
-    '// What others’ events led to',
-    '() => { for (const give of share.answers())',
-    '(error) => share.withhold(error instanceof Problem',
-  ),
-  ...of('runtime/share.ts', KAFKA, 'get told(): Told {', 'withhold(error: unknown)'),
+  ...of('runtime/pipeline.ts', KAFKA, '// What others’ events led to', '#give({ told, tasks, withhold }'),
+  ...of('runtime/share.ts', KAFKA, 'get answers(): Answers[] {'),
   ...of('runtime/pipeline.ts', STOPS, 'async close('),
   {
     file: 'runtime/pipeline.ts',

@@ -237,6 +237,7 @@ export class SimulatedProcess implements Owner {
       freshFor: (user_id) => progress.fresh(partitionOf(user_id, partitions)),
       // The logs are read where they are.
       untilVisible: async () => {},
+      isBehind: () => false,
       refuseWhile: () => undefined,
       onDecisions: (listener) => void listeners.push(listener),
       watch: (user_id, look) => progress.watch(partitionOf(user_id, partitions), look),
