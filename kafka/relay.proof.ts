@@ -158,7 +158,12 @@ test('a topic that is filled anew when old events are kept nowhere begins where 
   await first.stop();
   await log.sql`update log set created_at = created_at - interval '1 day' where position <= 4`;
   const before = new Date(Date.now() - 3_600_000);
-  const removal = await removeOld(log.sql, { partition: PARTITION, before, isRelayed: true });
+  const removal = await removeOld(log.sql, {
+    partition: PARTITION,
+    before,
+    now: new Date(),
+    isRelayed: true,
+  });
   expect(removal).toEqual({ events: 4, heldBackBy: undefined });
   await log.admin.deleteTopics({ topics: [log.topic] });
   // As a process that starts: what this one appended it would still remember.
@@ -181,7 +186,8 @@ test('a relay that finds neither events nor topic makes nobody wait for what wen
   await tellPassed(log.sql, RELAY, first.relay.relayed);
   await first.stop();
   expect(
-    (await removeOld(log.sql, { partition: PARTITION, before: new Date(), isRelayed: true })).events,
+    (await removeOld(log.sql, { partition: PARTITION, before: new Date(), now: new Date(), isRelayed: true }))
+      .events,
   ).toBe(3);
   await log.admin.deleteTopics({ topics: [log.topic] });
   const bus = new Bus();

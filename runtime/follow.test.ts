@@ -24,6 +24,7 @@ async function following() {
   const { url, sql, bus } = await createToy();
   const waits = new PositionWaits();
   const log: LogReader = {
+    partitions: async () => PARTITIONS,
     read: async (partition) => (partition === EVENT.partition ? [EVENT] : []),
     end: async (partition) => (partition === EVENT.partition ? 1 : 0),
     wait: (partition, after, signal) => waits.until(partition, after + 1, signal),

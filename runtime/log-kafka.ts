@@ -111,6 +111,7 @@ export function kafkaLog({ kafka, feed, topic }: KafkaLogOptions): LogReader {
       }
       return follower.events.slice(0, max);
     },
+    partitions: async () => (await kafka.leadersOf(topic)).leaders.length,
     end,
     async wait(partition, after, signal) {
       while (ends.known(partition) <= after && !signal.aborted) {

@@ -72,6 +72,11 @@ export function postgresLog({
       if (found instanceof LogTruncated) throw found;
       return found;
     },
+    async partitions() {
+      const heads = await sql`select 1 from log_head`.catch(orMissing);
+      if (heads.length === 0) throw new LogMissing(`${service} has not created its log yet`);
+      return heads.length;
+    },
     end,
     wait(partition, after, signal) {
       if (!signal.aborted) getOrMake(hearings, partition, () => bus.hear(service, 'log', partition, lookNow));

@@ -25,6 +25,8 @@ export interface LogReader {
    * the next ones were removed.
    */
   read(partition: number, after: number, max: number): Promise<LogEvent[]>;
+  /** How many there are. Rejects with LogMissing while that cannot be told. */
+  partitions(): Promise<number>;
   /** Position of the newest event, 0 when there is none. Never older than the moment of the call. */
   end(partition: number): Promise<number>;
   /** Resolves when the log is known to hold events above `after`, or on abort. A lost wake-up costs one poll interval. */

@@ -1,12 +1,14 @@
+import { randomUUID } from 'node:crypto';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { pathToFileURL } from 'node:url';
-import { expect, onTestFinished, test } from 'vitest';
+import { expect, inject, onTestFinished, test } from 'vitest';
 import { createDatabase } from '../test/database.ts';
 import { TOY } from '../test/toy.ts';
 import { migrate, readerRole } from './migrate.ts';
 import { connect, type Sql, schemaOf } from './sql.ts';
+import { isTransient } from './sql-errors.ts';
 import { StartupError } from './startup-error.ts';
 
 const TOY_FILES = new URL('../test/toy-migrations/', import.meta.url);
@@ -90,3 +92,41 @@ test('migrations are found in whatever folder the project lies', async () => {
   await migrate(url, TOY, pathToFileURL(`${folder}/`), SETTINGS);
   expect(await open(url)`select * from things`).toEqual([]);
 });
+
+test('a database that cannot hold the letters, or takes I for another letter, is refused in one line', async () => {
+  const admin = open(inject('postgresUrl'));
+  const given = async (options: string) => {
+    const name = `test_${randomUUID().replaceAll('-', '')}`;
+    await admin.unsafe(`create database ${name} ${options} template template0`);
+    onTestFinished(async () => void (await admin.unsafe(`drop database ${name} with (force)`)));
+    const url = new URL(inject('postgresUrl'));
+    url.pathname = `/${name}`;
+    return url.href;
+  };
+  const latin = await given("encoding 'LATIN1' locale_provider libc locale 'C'");
+  const start = (url: string) => migrate(url, TOY, TOY_FILES, SETTINGS);
+  await expect(start(latin)).rejects.toThrow(/^the database has the encoding LATIN1; create it with: /);
+  await expect(start(latin)).rejects.toBeInstanceOf(StartupError);
+  const turkish = await given("encoding 'UTF8' locale_provider icu icu_locale 'tr' locale 'C'");
+  await expect(start(turkish)).rejects.toThrow(/^in the database's locale the letter I is ı in lower case; /);
+  const plain = await given("encoding 'UTF8' locale 'C'");
+  await expect(start(plain)).resolves.toBeUndefined();
+});
+
+test('a migration that would wait for a reader lets everybody else go on, and is tried again', async () => {
+  const url = await createDatabase();
+  const folder = await mkdtemp(path.join(tmpdir(), 'stream-processing-test-'));
+  onTestFinished(() => rm(folder, { recursive: true }));
+  const files = pathToFileURL(`${folder}/`);
+  await writeFile(path.join(folder, '001.do.things.sql'), 'create table things (id int);');
+  await migrate(url, TOY, files, SETTINGS);
+  await writeFile(path.join(folder, '002.do.more.sql'), 'alter table things add name text;');
+  const backup = open(url);
+  const error = await backup.begin(async (tx) => {
+    await tx`select from things`;
+    return migrate(url, TOY, files, SETTINGS).catch((error) => error);
+  });
+  expect(isTransient(error), String(error)).toBe(true);
+  await migrate(url, TOY, files, SETTINGS);
+  expect(await open(url)`select name from things`).toEqual([]);
+}, 30_000);

@@ -22,7 +22,10 @@ export async function migrate(url: string, service: string, migrations: URL, ins
   const sql = connect(url, { max: 1, name: `${service} migration`, schema, lasting: true });
   const attempt = () =>
     sql.begin(async (tx) => {
+      await refuseUnfit(tx);
       await tx`select pg_advisory_xact_lock(hashtext('stream-processing migration'))`;
+      // What changes a table waits for whoever reads it, a backup say, and everybody else would wait behind that.
+      await tx.unsafe(`set local lock_timeout = ${LOCK_MS_MAX}`);
       await tx`create schema if not exists ${identifier(schema)}`;
       await runFiles(tx, schema, new URL('./migrations/', import.meta.url), 'runtime_migration');
       await runFiles(tx, schema, migrations, 'migration');
@@ -40,6 +43,18 @@ export async function migrate(url: string, service: string, migrations: URL, ins
 }
 
 const UNIQUE_VIOLATION = '23505';
+const LOCK_MS_MAX = 5000;
+
+/** Letters need Unicode; and an address in use is found whatever the case of its letters, which are those of ASCII. */
+async function refuseUnfit(tx: Tx) {
+  const [database] = await tx<{ encoding: string; lower: string }[]>`
+    select current_setting('server_encoding') as encoding, lower('I') as lower`;
+  const { encoding, lower } = database!;
+  const wanted = "create it with: encoding 'UTF8' locale 'C' template template0";
+  if (encoding !== 'UTF8') throw new StartupError(`the database has the encoding ${encoding}; ${wanted}`);
+  if (lower !== 'i')
+    throw new StartupError(`in the database's locale the letter I is ${lower} in lower case; ${wanted}`);
+}
 
 /** The role through which other services read this service's log and tell how far they are, and nothing else. */
 export function readerRole(service: string): string {

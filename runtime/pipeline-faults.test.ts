@@ -209,6 +209,23 @@ test('what another try mends is tried again, however late it is', async () => {
   expect(await counter(sql, 1)).toBe(1);
 });
 
+test.each([
+  ['takes no writes any more', '25006'],
+  ['has no room on its disk', '53100'],
+])(
+  'a database that %s is no defect of the service: the request is refused as unavailable',
+  async (_what, code) => {
+    const { sql } = await createToy();
+    const work = {
+      ...toyWork,
+      save: (tx: Parameters<typeof toyWork.save>[0]) => void tx`select fail(${code}, 'no more')`,
+    };
+    const { pipeline } = toyPipeline(sql, { work });
+    const refused = [add(1), add(2)].map((each) => pipeline.submit(each).catch((error) => error.code));
+    expect(await Promise.all(refused)).toEqual(['unavailable', 'unavailable']);
+  },
+);
+
 test('without a database a request is refused as unavailable', async () => {
   const { sql } = await createToy();
   const { pipeline } = toyPipeline(connectFor('postgres://postgres:x@127.0.0.1:1/none'));

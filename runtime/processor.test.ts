@@ -28,6 +28,7 @@ async function processing(deliver: (after: number) => LogEvent[], more: Partial<
   const on = new EventEmitter();
   const waits = new PositionWaits();
   const log: LogReader = {
+    partitions: async () => 1,
     read: async (_partition, after) => deliver(after),
     end: async () => 0,
     wait(partition, after, signal) {

@@ -1,5 +1,5 @@
 import pino from 'pino';
-import { expect, onTestFinished, test } from 'vitest';
+import { expect, onTestFinished, test, vi } from 'vitest';
 import { connectFor, createToy, PARTITIONS, positions, TOY, TOY_SOURCE } from '../test/toy.ts';
 import { until } from '../test/until.ts';
 import { Bus } from './announcements.ts';
@@ -36,7 +36,7 @@ async function givenLog(count: number) {
 }
 
 const remove = (sql: Sql, older: number, isRelayed = false) =>
-  removeOld(sql, { partition: 1, before: hoursAgo(older), isRelayed });
+  removeOld(sql, { partition: 1, before: hoursAgo(older), now: hoursAgo(0), isRelayed });
 
 test('events go that are old and passed by every follower, and no other', async () => {
   const { sql, follower } = await givenLog(10);
@@ -83,6 +83,39 @@ test('an event that is young keeps those behind it, also older ones: clocks of i
   await sql`update log set created_at = ${hoursAgo(0)} where partition = 1 and position = 2`;
   expect((await remove(sql, 0.5)).events).toBe(1);
   expect(await positions(sql, 1)).toEqual([2, 3, 4]);
+});
+
+test('an event from the future, of a clock that was wrong, is as old as what follows it', async () => {
+  const { sql, follower } = await givenLog(5);
+  await follower('order-service').tellPassed([{ partition: 1, position: 5 }]);
+  await sql`update log set created_at = ${hoursAgo(-24 * 365)} where partition = 1 and position in (2, 4, 5)`;
+  expect(await remove(sql, 2.5), 'the third is three hours old').toMatchObject({ events: 3 });
+  // Nothing follows them yet.
+  expect(await remove(sql, 0)).toMatchObject({ events: 0 });
+  expect(await positions(sql, 1)).toEqual([4, 5]);
+});
+
+test('ages are counted by the clock of PostgreSQL: an instance whose own is years ahead removes nothing too early', async () => {
+  const { url, sql, follower } = await givenLog(3);
+  await follower('order-service').tellPassed([{ partition: 1, position: 3 }]);
+  const ahead = vi.spyOn(Date, 'now').mockReturnValue(NOW + 10 * 365 * 24 * HOUR);
+  onTestFinished(() => ahead.mockRestore());
+  let removed = 0;
+  const retention = new Retention({
+    sql: connectFor(url),
+    logs: new Map(),
+    relayed: undefined,
+    hours: 1.5,
+    held: () => [1],
+    onRemoved: (events) => {
+      removed += events;
+    },
+    logger: pino({ level: 'silent' }),
+    tickMs: 1,
+  });
+  onTestFinished(() => retention.close());
+  await until('the two that are old are removed', () => removed >= 2);
+  expect(await positions(sql, 1)).toEqual([3]);
 });
 
 test('two instances that remove at once remove each event once, batch after batch', async () => {

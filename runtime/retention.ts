@@ -31,6 +31,8 @@ export interface RetentionOptions {
   onRemoved: (events: number) => void;
   logger: Pick<Logger, 'debug' | 'info' | 'warn'>;
   tickMs?: number;
+  /** The time that ages are counted from; PostgreSQL's, unless said otherwise: an instance's own clock may be wrong. */
+  now?: () => Promise<Date>;
 }
 
 /** How often followers tell and old events go: often enough that what is too old is little beside what stays. */
@@ -39,6 +41,11 @@ const TICK_MS_MIN = 100;
 const TICKS_PER_AGE = 60;
 /** 16 to 27 ms each, on two cores; the next begins only when other statements had their turn. */
 const BATCH = 5000;
+/** Above all positions. */
+const LAST = Number.MAX_SAFE_INTEGER;
+
+/** Clocks of instances may differ by so much; what is stamped later than that comes from one that was wrong. */
+const CLOCKS_MS_MAX = 3_600_000;
 
 /** What a partition's removal ended at. */
 export interface Removal {
@@ -83,7 +90,8 @@ export class Retention {
   async #remove(): Promise<void> {
     const { sql, hours, held, relayed, onRemoved, logger } = this.#options;
     if (hours === 0) return;
-    const before = new Date(Date.now() - hours * 3_600_000);
+    const now = await (this.#options.now?.() ?? timeOf(sql));
+    const before = new Date(now.getTime() - hours * 3_600_000);
     const heldBack: string[] = [];
     let events = 0;
     for (const partition of held()) {
@@ -91,6 +99,7 @@ export class Retention {
       const removal = await removeOld(sql, {
         partition,
         before,
+        now,
         isRelayed: relayed !== undefined,
         signal: this.#closing.signal,
       });
@@ -123,6 +132,11 @@ function tickOf(hours: number): number {
   return Math.max(TICK_MS_MIN, Math.min((hours * 3_600_000) / TICKS_PER_AGE, TICK_MS_MAX));
 }
 
+async function timeOf(sql: Sql): Promise<Date> {
+  const [row] = await sql<{ now: Date }[]>`select now()`;
+  return row!.now;
+}
+
 /** A follower tells, in the database of the log that it follows. */
 export async function tellPassed(sql: Sql, follower: string, passed: Passed[]): Promise<void> {
   await sql`select tell_passed(
@@ -138,10 +152,12 @@ export async function removeOld(
   {
     partition,
     before,
+    now,
     isRelayed,
     signal,
-  }: { partition: number; before: Date; isRelayed: boolean; signal?: AbortSignal },
+  }: { partition: number; before: Date; now: Date; isRelayed: boolean; signal?: AbortSignal },
 ): Promise<Removal> {
+  const wrong = new Date(now.getTime() + CLOCKS_MS_MAX);
   let events = 0;
   for (;;) {
     const [row] = await sql<{ follower: string; removed: number; held_back: boolean }[]>`
@@ -157,9 +173,12 @@ export async function removeOld(
         where partition = ${partition}::int and position > (select position from floor)
           and position <= (select position from slowest)
         order by position limit ${BATCH}
+      ), young as (
+        -- instances' clocks differ: a younger one may stand before an older one. One from the future is as old as what follows it
+        select min(position) as position from oldest where created_at >= ${before} and created_at <= ${wrong}
       ), last as (
-        -- instances' clocks differ: a younger one may stand before an older one
-        select coalesce(min(position) filter (where created_at >= ${before}) - 1, max(position)) as position from oldest
+        select max(position) as position from oldest
+        where created_at < ${before} and position < coalesce((select position from young), ${LAST})
       ), removed as (
         delete from log
         where partition = ${partition}::int and position > (select position from floor)

@@ -11,6 +11,7 @@ import { openEventLog } from './event-log.ts';
 import { followLogs } from './follow.ts';
 import { createHttp } from './http.ts';
 import { type LogReader, partitionOf } from './log.ts';
+import { refuseOtherPartitions, withSamePartitions } from './log-checked.ts';
 import { createMetrics } from './metrics.ts';
 import { migrate } from './migrate.ts';
 import { Pipeline } from './pipeline.ts';
@@ -112,7 +113,10 @@ async function open<State, Command, D extends Decision>(
   const eventLog = await openEventLog(config, { name, bus, announcer, logger, stopping: signal });
   closers.unshift(() => eventLog.close());
   const { relay } = eventLog;
-  const logs = new Map<ServiceName, LogReader>(follows.map((source) => [source, eventLog.follow(source)]));
+  const logs = new Map<ServiceName, LogReader>(
+    follows.map((source) => [source, withSamePartitions(eventLog.follow(source), source, partitions)]),
+  );
+  await refuseOtherPartitions(logs.values());
   const progress = new Progress(name, sql, bus, logs);
   closers.unshift(() => progress.close());
   await progress.refresh();

@@ -39,8 +39,9 @@ export function codeOf(error: unknown): string {
 }
 
 // Class 57P: the server is shutting down, crashed or still starting; class 08: connection exceptions; 53300: no
-// connection left; 25P03, 25P04: the server ended our transaction's session.
-const LOST = /^(57P0[1-5]|08...|53300|25P0[34])$/;
+// connection left, class 53 else: no room on its disk or in its memory; 25P03, 25P04: the server ended our transaction's session;
+// 25006: it takes no writes, since it follows another one by now or somebody said so.
+const LOST = /^(57P0[1-5]|08...|53...|25P0[34]|25006)$/;
 
 // serialization_failure, deadlock_detected, lock_not_available.
 const CONTENTION = new Set(['40001', '40P01', '55P03']);

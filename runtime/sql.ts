@@ -5,7 +5,7 @@
  */
 import pg from 'pg';
 import { endWhenSilent, NOTICE_VANISHED } from './silence.ts';
-import { normalize } from './sql-errors.ts';
+import { ConnectionLost, isConnectionLoss, normalize } from './sql-errors.ts';
 import { type Answer, Group, type Prepared } from './sql-group.ts';
 import { type Rows, type Statement, statement } from './sql-query.ts';
 
@@ -52,6 +52,8 @@ export interface SqlOptions {
   silent_ms_max?: number;
   /** PostgreSQL ends a connection that asks nothing for so long, and lets go of what it locked. */
   idle_ms_max?: number;
+  /** Take also a server that follows another one, and may be behind it. */
+  standby?: boolean;
   /** A connection was lost or closed. */
   onclose?: () => void;
 }
@@ -71,6 +73,7 @@ export function connect(url: string, options: SqlOptions): Sql {
     idleTimeoutMillis: options.lasting ? 0 : IDLE_MS,
     keepAlive: true,
     options: sessionOptions(options),
+    ...(options.standby ? {} : { onConnect: refuseStandby }),
   });
   // A connection that is lost while nothing runs on it is no error: the next statement opens another.
   pool.on('error', () => {});
@@ -81,6 +84,16 @@ export function connect(url: string, options: SqlOptions): Sql {
   });
   if (options.onclose) pool.on('remove', options.onclose);
   return sqlOn(pool, options.schema);
+}
+
+/**
+ * For a while after a failover an address may lead to a server that only follows: it takes locks of its own and answers every
+ * read, late, and a connection that lasts would stay with it.
+ */
+async function refuseStandby(client: pg.ClientBase): Promise<void> {
+  const asked = { text: 'select pg_is_in_recovery() as follows', query_timeout: CONNECT_MS_MAX };
+  const { rows } = await client.query<{ follows: boolean }>(asked);
+  if (rows[0]!.follows) throw new ConnectionLost(new Error('the server is a standby'));
 }
 
 /** Statements on the connections of a pool, each of which looks up its tables in `schema`. */
@@ -113,11 +126,15 @@ function tagFor(pool: pg.Pool): Query {
 
 async function withClient<T>(pool: pg.Pool, work: (client: pg.PoolClient) => Promise<T>): Promise<T> {
   const client = await pool.connect().catch(rejectNormalized);
+  let isLost = false;
   try {
     return await work(client);
+  } catch (error) {
+    // The pool itself throws away a broken one, but not one to a server that takes no writes any more.
+    isLost = isConnectionLoss(error);
+    throw error;
   } finally {
-    // The pool itself throws away a connection that was lost.
-    client.release();
+    client.release(isLost);
   }
 }
 

@@ -1,6 +1,7 @@
 /** What every adapter of the log port must do; each adapter's test file runs this suite on a real one. */
 import type { LogReader } from '@stream-processing/runtime/log.ts';
 import { expect, test } from 'vitest';
+import { PARTITIONS } from './toy.ts';
 
 export interface LogUnderTest {
   reader: LogReader;
@@ -25,6 +26,11 @@ export function logPortSuite(create: () => Promise<LogUnderTest>) {
     await publish(2, 3);
     const read = await Promise.all([0, 1, 2, 3].map((partition) => reader.read(partition, 0, 10)));
     expect(read.map((events) => events.map((event) => event.position))).toEqual([[1], [], [1, 2, 3], []]);
+  });
+
+  test('says how many partitions there are', async () => {
+    const { reader } = await create();
+    expect(await reader.partitions()).toBe(PARTITIONS);
   });
 
   test('the end is the newest position, never older than the question', async () => {

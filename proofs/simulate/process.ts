@@ -258,6 +258,8 @@ export class SimulatedProcess implements Owner {
       onRemoved: () => this.#world.count('old events removed'),
       logger,
       tickMs: RETENTION_TICK_MS,
+      // The database has no clock of this world.
+      now: async () => new Date(),
     });
     this.#closers.push(() => void retention.close());
   }
