@@ -28,6 +28,9 @@ COPY contracts contracts/
 COPY runtime runtime/
 COPY services services/
 COPY image image/
+# The audit.
+COPY proofs/command.ts proofs/
+COPY proofs/audit proofs/audit/
 # The user `node`, by number: Kubernetes checks `runAsNonRoot` by it.
 USER 1000:1000
 EXPOSE 8000 8001 8002 8003

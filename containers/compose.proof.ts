@@ -82,6 +82,8 @@ test('the scenario of the image passes through the gateway, and fails where ther
   const scenario = ['exec', id, 'node', '/app/image/main.ts', 'scenario'];
   const passed = await stack.docker(...scenario, 'http://gateway:8080');
   expect(passed).toMatchObject({ code: 0, stdout: expect.stringMatching(/the scenario passed\n$/) });
+  const audit = await stack.docker('exec', id, 'node', '/app/image/main.ts', 'audit');
+  expect(audit).toMatchObject({ code: 0, stdout: expect.stringMatching(/invariants hold\n$/) });
   const failed = await stack.docker(...scenario, 'http://127.0.0.1:8001');
   expect(failed).toMatchObject({ code: 1, stdout: '', stderr: expect.stringContaining('ECONNREFUSED') });
 });

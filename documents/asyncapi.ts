@@ -5,8 +5,8 @@ import { readerRole } from '@stream-processing/runtime/migrate.ts';
 import manifest from '@stream-processing/runtime/package.json' with { type: 'json' };
 import { schemaOf } from '@stream-processing/runtime/sql.ts';
 import type { TSchema } from 'typebox';
+import { DEFINITIONS } from '../services/definitions.ts';
 import { endOfLog, KAFKA_SERVERS, recordMessages, SECURITY_SCHEMES, topicChannel } from './asyncapi-kafka.ts';
-import { DEFINITIONS } from './definitions.ts';
 import { EXAMPLES } from './examples.ts';
 
 /** As far as our document uses AsyncAPI 3. */

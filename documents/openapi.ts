@@ -3,7 +3,7 @@ import { readConfig } from '@stream-processing/runtime/config.ts';
 import type { ServiceDefinition } from '@stream-processing/runtime/definition.ts';
 import { describe } from '@stream-processing/runtime/describe.ts';
 import type { OpenApi } from '@stream-processing/runtime/openapi.ts';
-import { DEFINITIONS } from './definitions.ts';
+import { DEFINITIONS } from '../services/definitions.ts';
 
 /** What each service serves as /openapi.json, with its address of `npm start`. */
 export async function openApiDocuments(): Promise<Record<ServiceName, OpenApi>> {

@@ -5,7 +5,7 @@
 import { EVENTS } from '@stream-processing/contracts/events.ts';
 import { SERVICES, type ServiceName } from '@stream-processing/contracts/names.ts';
 import { readConfig } from '@stream-processing/runtime/config.ts';
-import { DEFINITIONS } from './definitions.ts';
+import { DEFINITIONS } from '../services/definitions.ts';
 import { WORDS, type Words } from './picture-words.ts';
 
 const [WIDTH, HEIGHT] = [1200, 836];

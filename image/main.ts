@@ -8,6 +8,7 @@ const PROGRAMS: Record<string, () => Promise<unknown>> = {
   'order-service': () => import('../services/order-service/main.ts'),
   health: () => import('./health.ts'),
   scenario: () => import('./scenario.ts'),
+  audit: () => import('./audit.ts'),
 };
 
 const USAGE = `usage: docker run [OPTIONS] IMAGE PROGRAM
@@ -15,7 +16,8 @@ const USAGE = `usage: docker run [OPTIONS] IMAGE PROGRAM
   ${SERVICES.join('\n  ')}
                         one service, until SIGTERM; settings by -e, DATABASE_URL at least
   health [SERVICE]      does SERVICE, or any, answer in this container that it is ready?
-  scenario URL...       the main job from the outside, against a gateway or four services`;
+  scenario URL...       the main job from the outside, against a gateway or four services
+  audit [OPTIONS]       are the books in order? with DATABASE_URL as the services have it; --help tells the rest`;
 
 const [program = '--help'] = process.argv.slice(2);
 const start = Object.hasOwn(PROGRAMS, program) ? PROGRAMS[program] : undefined;

@@ -6,8 +6,10 @@ import { StartupError } from '@stream-processing/runtime/startup-error.ts';
 export class UsageError extends Error {}
 
 interface Command<Options> {
-  /** As in `npm run NAME`. */
+  /** As in `npm run NAME`, or with `args` as it is called. */
   name: string;
+  /** Those of the process, unless given. */
+  args?: string[];
   usage: string;
   /** undefined: help was asked for. Throws a UsageError. */
   readOptions: (args: string[]) => Options | undefined;
@@ -20,13 +22,14 @@ const INTERRUPTED = 130;
 /** Sets the exit code: that of `run`, 2 with a line about it for what cannot be done, 130 after a signal that asks to stop. */
 export async function runCommand<Options>({
   name,
+  args,
   usage,
   readOptions,
   run,
 }: Command<Options>): Promise<void> {
   const interrupted = new AbortController();
   try {
-    const options = readOptions(process.argv.slice(2));
+    const options = readOptions(args ?? process.argv.slice(2));
     if (!options) {
       console.log(usage);
       return;
@@ -41,7 +44,8 @@ export async function runCommand<Options>({
       return;
     }
     if (!(error instanceof UsageError || error instanceof StartupError)) throw error;
-    console.error(`${error.message}\nnpm run ${name} -- --help tells what there is`);
+    const how = args ? name : `npm run ${name} --`;
+    console.error(`${error.message}\n${how} --help tells what there is`);
     process.exitCode = 2;
   }
 }

@@ -61,6 +61,20 @@ test('health tells ready from not ready, and knows the services and their ports'
     expect(source).toMatch(new RegExp(`'${service}': \\w+_PORT \\?\\? '${usual[service]}'`));
 });
 
+test('audit looks at the databases that services are told of', async () => {
+  const env = { DATABASE_URL: shared.databaseUrl };
+  const looked = await program(['audit'], env);
+  expect(looked).toMatchObject({ code: 0, output: expect.stringMatching(/\n\d+ invariants hold\n$/) });
+  expect(await program(['audit', '--all'], env)).toMatchObject({
+    code: 2,
+    output: expect.stringMatching(/--all[\s\S]*\naudit --help tells what there is\n$/),
+  });
+  expect(await program(['audit'])).toMatchObject({
+    code: 2,
+    output: expect.stringMatching(/^DATABASE_URL is missing: /),
+  });
+});
+
 test('a program that is not there is refused, with those that are', async () => {
   expect(await program(['orders'])).toMatchObject({
     code: 2,

@@ -10,6 +10,7 @@ export interface Shared {
   api: Api;
   urls: Record<ServiceName, string>;
   sql: Sql;
+  databaseUrl: string;
 }
 
 /** Filled before the first test runs. */
@@ -20,7 +21,7 @@ export function shareInstallation(): Shared {
     const database = await createKeptDatabase();
     const installation = await startInstallation(database.url);
     const sql = connect(database.url, { max: 3, name: 'test', schema: 'public' });
-    Object.assign(shared, { api: installation.api, urls: installation.urls, sql });
+    Object.assign(shared, { api: installation.api, urls: installation.urls, sql, databaseUrl: database.url });
     stop = async () => {
       await sql.end();
       await installation.stop();

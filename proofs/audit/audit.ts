@@ -59,7 +59,10 @@ export async function withLooks<T>(
   };
   const distinct = [...new Set(order.map((service) => urls[service]))];
   for (const url of distinct) {
-    pools.set(url, connect(url, { max: 1, name: 'audit', schema: 'pg_catalog', lasting: true, standby: true }));
+    pools.set(
+      url,
+      connect(url, { max: 1, name: 'audit', schema: 'pg_catalog', lasting: true, standby: true }),
+    );
   }
   try {
     return await begin(distinct, new Map());

@@ -1,6 +1,6 @@
 import { SERVICES, type ServiceName } from '@stream-processing/contracts/names.ts';
 import type { Tx } from '@stream-processing/runtime/sql.ts';
-import { DEFINITIONS } from '../../documents/definitions.ts';
+import { DEFINITIONS } from '../../services/definitions.ts';
 import { type Invariant, type Looks, OFFENCES_MAX, partitionsOf } from './invariant.ts';
 
 /** Logs and cursors: of every service the same. */

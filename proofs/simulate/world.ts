@@ -2,7 +2,7 @@
 import { createHash, type Hash } from 'node:crypto';
 import { SERVICES, type ServiceName } from '@stream-processing/contracts/names.ts';
 import type { Announcement } from '@stream-processing/runtime/announcements.ts';
-import * as known from '../../documents/definitions.ts';
+import * as known from '../../services/definitions.ts';
 import { audit, lines, looksOf } from '../audit/audit.ts';
 import { type Looks, offenceText } from '../audit/invariant.ts';
 import { compare } from '../compare.ts';

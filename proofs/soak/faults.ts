@@ -2,10 +2,10 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { SERVICES } from '@stream-processing/contracts/names.ts';
 import type { Sql } from '@stream-processing/runtime/sql.ts';
-import { DEFINITIONS } from '../../documents/definitions.ts';
 import type { EmbeddedPostgres } from '../../embedded/postgres.ts';
 import type { Broker } from '../../kafka/broker.ts';
 import type { Cluster } from '../../kafka/cluster.ts';
+import { DEFINITIONS } from '../../services/definitions.ts';
 import type { Random } from '../random.ts';
 import type { Instance, Instances } from './instances.ts';
 
