@@ -1,3 +1,4 @@
+/** All settings, read from the environment and checked; README has the table. */
 import { readFileSync } from 'node:fs';
 import { createSecureContext } from 'node:tls';
 import { SERVICES, type ServiceName } from '@stream-processing/contracts/names.ts';

@@ -1,3 +1,4 @@
+/** Between the runtime and a service: what the service brings, and what its routes get. */
 import type { ServiceName } from '@stream-processing/contracts/names.ts';
 import type { Logger } from 'pino';
 import type { App } from './http.ts';

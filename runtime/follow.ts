@@ -1,3 +1,4 @@
+/** What an instance does for the partitions that it holds: a processor for each log that its service follows, and the relay. */
 import type { ServiceName } from '@stream-processing/contracts/names.ts';
 import type { Logger } from 'pino';
 import type { ServiceDefinition } from './definition.ts';

@@ -1,3 +1,4 @@
+/** The HTTP server of a service: what comes in is bounded and checked, what goes out has one form. */
 import {
   createServer,
   METHODS as HTTP_METHODS,

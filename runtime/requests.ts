@@ -1,3 +1,4 @@
+/** From a route to the pipeline and back: one command, an Idempotency-Key, the fresh look, and what may be told when. */
 import { ProblemSchema } from '@stream-processing/contracts/common.ts';
 import { PROBLEMS, Problem, type ProblemCode } from '@stream-processing/contracts/problems.ts';
 import type { FastifyReply, FastifyRequest } from 'fastify';

@@ -1,3 +1,4 @@
+/** How a service starts, whichever it is: what it consists of, in the order in which the parts need each other. */
 import type { AddressInfo } from 'node:net';
 import type { ServiceName } from '@stream-processing/contracts/names.ts';
 import type { Logger } from 'pino';
@@ -9,13 +10,14 @@ import { createCursors } from './cursors.ts';
 import type { Room, ServiceDefinition } from './definition.ts';
 import { openEventLog } from './event-log.ts';
 import { followLogs } from './follow.ts';
-import { createHttp } from './http.ts';
+import { type App, createHttp } from './http.ts';
 import { type LogReader, partitionOf } from './log.ts';
 import { refuseOtherPartitions, withSamePartitions } from './log-checked.ts';
 import { createMetrics } from './metrics.ts';
 import { migrate } from './migrate.ts';
 import { Pipeline } from './pipeline.ts';
 import { Progress } from './progress.ts';
+import type { Relay } from './relay.ts';
 import { Retention } from './retention.ts';
 import { SILENT_MS_MAX } from './silence.ts';
 import { connect, schemaOf } from './sql.ts';
@@ -82,18 +84,7 @@ async function open<State, Command, D extends Decision>(
   const logger = parentLogger.child({ service: name });
   const metrics = createMetrics(name);
 
-  const database = `the PostgreSQL of ${name} (DATABASE_URL) at ${hostOf(url)}`;
-  await awaitAnswer(() => migrate(url, name, definition.migrations, config.installation), {
-    seconds: config.databaseWaitSeconds,
-    signal,
-    onRetry: (error, retry_ms) =>
-      logger.warn(
-        { reason: (asStartupError(error, database) as Error).message, retry_ms },
-        'waiting for the database',
-      ),
-  }).catch((error) => {
-    throw error === signal.reason ? error : asStartupError(error, database);
-  });
+  await bringUpToDate(definition, config, { url, logger, signal });
   const sql = connect(url, { max: READ_CONNECTIONS, name, schema, silent_ms_max: SILENT_MS_MAX });
   closers.unshift(() => sql.end());
   const writeSql = connect(url, {
@@ -162,17 +153,9 @@ async function open<State, Command, D extends Decision>(
     currency,
     logger,
     metrics,
-    freshFor: (user_id) => progress.fresh(partitionOf(user_id, partitions)),
-    untilVisible: async (user_ids) => {
-      const concerned = new Set(user_ids.map((user_id) => partitionOf(user_id, partitions)));
-      await relay?.published.untilVisible([...concerned]);
-    },
-    isBehind: (user_id) =>
-      relay?.published.isBehind(user_id === undefined ? undefined : partitionOf(user_id, partitions)) ??
-      false,
+    ...visibility({ partitions, progress, relay }),
     refuseWhile: (isTooMuch) => void reasonsToRefuse.push(isTooMuch),
     onDecisions: (listener) => void listeners.push(listener),
-    watch: (user_id, look) => progress.watch(partitionOf(user_id, partitions), look),
   };
   const stopHearing = bus.on(name, (_news, where) => where === 'elsewhere' && pipeline.forget());
   closers.unshift(async () => stopHearing());
@@ -211,20 +194,11 @@ async function open<State, Command, D extends Decision>(
       for (const [follower, partitions] of retention.heldBack) set(partitions, { follower });
     },
   );
-  const wanted = config.ports[name];
-  await app.listen({ host: config.host, port: wanted, backlog: BACKLOG }).catch((error) => {
-    const isHost = NO_SUCH_HOST.has(codeOf(error));
-    throw asStartupError(
-      error,
-      isHost ? `HOST ${config.host}` : `${settingOf(name, 'PORT')} ${config.host}:${wanted}`,
-    );
-  });
-  const { port } = app.server.address() as AddressInfo;
+  const { port, url: address } = await listen(app, config, name);
   logger.info({ port, partitions: leases.held }, 'started');
-  const host = config.host.includes(':') ? `[${config.host}]` : config.host;
   return {
     name,
-    url: `http://${host}:${port}`,
+    url: address,
     async stopAccepting() {
       stopping = true;
       await app.close();
@@ -233,7 +207,55 @@ async function open<State, Command, D extends Decision>(
   };
 }
 
-function hostOf(url: string): string {
+/** Waits for its database, if need be, and brings the schema there up to date. */
+async function bringUpToDate(
+  { name, migrations }: Pick<ServiceDefinition<never, never, never>, 'name' | 'migrations'>,
+  config: Config,
+  { url, logger, signal }: { url: string; logger: Logger; signal: AbortSignal },
+): Promise<void> {
   const { hostname, port, pathname } = new URL(url);
-  return `${hostname}:${port || 5432}${pathname}`;
+  const database = `the PostgreSQL of ${name} (DATABASE_URL) at ${hostname}:${port || 5432}${pathname}`;
+  await awaitAnswer(() => migrate(url, name, migrations, config.installation), {
+    seconds: config.databaseWaitSeconds,
+    signal,
+    onRetry: (error, retry_ms) =>
+      logger.warn(
+        { reason: (asStartupError(error, database) as Error).message, retry_ms },
+        'waiting for the database',
+      ),
+  }).catch((error) => {
+    throw error === signal.reason ? error : asStartupError(error, database);
+  });
+}
+
+/** What the routes ask of the logs, in words of users: those that the service follows, and its own as others see it. */
+function visibility({
+  partitions,
+  progress,
+  relay,
+}: {
+  partitions: number;
+  progress: Progress;
+  relay: Relay | undefined;
+}): Pick<Room<never, never, never>, 'freshFor' | 'untilVisible' | 'isBehind' | 'watch'> {
+  const of = (user_id: number) => partitionOf(user_id, partitions);
+  return {
+    freshFor: (user_id) => progress.fresh(of(user_id)),
+    watch: (user_id, look) => progress.watch(of(user_id), look),
+    untilVisible: async (user_ids) => relay?.published.untilVisible([...new Set(user_ids.map(of))]),
+    isBehind: (user_id) =>
+      relay?.published.isBehind(user_id === undefined ? undefined : of(user_id)) ?? false,
+  };
+}
+
+async function listen(app: App, { host, ports }: Config, name: ServiceName) {
+  await app.listen({ host, port: ports[name], backlog: BACKLOG }).catch((error) => {
+    const isHost = NO_SUCH_HOST.has(codeOf(error));
+    throw asStartupError(
+      error,
+      isHost ? `HOST ${host}` : `${settingOf(name, 'PORT')} ${host}:${ports[name]}`,
+    );
+  });
+  const { port } = app.server.address() as AddressInfo;
+  return { port, url: `http://${host.includes(':') ? `[${host}]` : host}:${port}` };
 }

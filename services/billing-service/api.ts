@@ -1,3 +1,4 @@
+/** Accounts, deposits, withdrawals, statements and the trial balance over HTTP. */
 import {
   Account,
   AmountBody,

@@ -1,3 +1,4 @@
+/** Letters and other notifications over HTTP. */
 import { Consistency, Exact, Id, List, PageQuery } from '@stream-processing/contracts/common.ts';
 import { NewNotification, Notification } from '@stream-processing/contracts/notifications.ts';
 import { Problem } from '@stream-processing/contracts/problems.ts';

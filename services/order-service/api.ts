@@ -1,3 +1,4 @@
+/** Orders over HTTP; who places one waits for its final status, unless he prefers not to. */
 import { Consistency, Exact, Id, List, PageQuery } from '@stream-processing/contracts/common.ts';
 import { toMinor } from '@stream-processing/contracts/money.ts';
 import { NewOrder, Order as WireOrder } from '@stream-processing/contracts/orders.ts';

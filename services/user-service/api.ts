@@ -1,3 +1,4 @@
+/** Users over HTTP. */
 import { Consistency, Exact, Id, List, PageQuery } from '@stream-processing/contracts/common.ts';
 import { LOCALES } from '@stream-processing/contracts/names.ts';
 import { Problem } from '@stream-processing/contracts/problems.ts';
