@@ -85,6 +85,17 @@ const DAMAGES: [damage: string, invariant: string][] = [
   ["insert into billing_service.accounts values (77, 'user', 'ru', 0, 0)", 'exactly one account'],
   [`update order_service.known_users set locale = 'xx' where id = ${USER}`, 'order-service knows'],
   [`delete from notification_service.known_users where id = ${USER}`, 'notification-service knows'],
+  [
+    `update notification_service.known_users set email = 'x@y.z' where id = ${USER}`,
+    'notification-service knows',
+  ],
+  [`update user_service.users set email = 'x@y.z' where id = ${USER}`, 'announced once'],
+  ...['email', 'subject', 'body'].map((field): [string, string] => [
+    `update notification_service.notifications set ${field} = 'x' where order_id = ${PAID}`,
+    'exactly one letter',
+  ]),
+  [`delete from billing_service.transfers where order_id = ${PAID}`, 'own payment'],
+  [`update notification_service.notifications set body = 'x' where order_id = ${PAID}`, 'own payment'],
   [`delete from order_service.orders where id = ${PAID}`, 'placed once'],
   [`update order_service.orders set price = price + 1 where id = ${PAID}`, 'placed once'],
   [
@@ -179,6 +190,8 @@ const DAMAGES_BELOW: [damage: string, invariant: string][] = [
     'status that its debit',
   ],
   [`delete from notification_service.notifications where order_id = ${PAID}`, 'exactly one letter'],
+  [`update order_service.orders set status = 'failed' where id = ${PAID}`, 'own payment'],
+  [`update notification_service.notifications set body = 'x' where order_id = ${PAID}`, 'own payment'],
 ];
 
 test.each(DAMAGES_BELOW)('finds the damage, too, below what is kept: %s', async (damage, invariant) => {

@@ -14,6 +14,8 @@ interface Event {
   currency: string;
 }
 
+type Asked = Pick<Event, 'order_id' | 'user_id' | 'price' | 'currency'>;
+
 interface Order {
   id: bigint;
   user_id: bigint;
@@ -92,7 +94,7 @@ export const ORDERS: Invariant[] = [
           if (applied) final += 1;
           const paid = event.type === 'PaymentCompleted';
           const expected = applied ? (paid ? 'confirmed' : 'failed') : 'pending';
-          const message = applied ? letterOf(event, locales) : null;
+          const message = applied ? letterOf({ ...event, paid }, locales)?.body : null;
           if (order?.status !== expected || order.message !== message) {
             offences.push({ event, order, expected, message });
           }
@@ -112,17 +114,23 @@ export const ORDERS: Invariant[] = [
       const offences: object[] = [];
       let written = await removedFrom(looks, 'billing-service', 'notification-service');
       for await (const events of eventsOf(billing)) {
-        const [letters, locales] = [
+        const [letters, locales, emails] = [
           await lettersOf(notifications, events),
           await localesOf(notifications, events),
+          await emailsOf(notifications, events),
         ];
         for (const event of events) {
           const letter = letters.get(event.order_id);
           const applied = isApplied(event);
           if (applied) written += 1;
-          const body = applied ? letterOf(event, locales) : undefined;
-          const user_id = applied ? event.user_id : undefined;
-          if (letter?.body !== body || letter?.user_id !== user_id) offences.push({ event, letter, body });
+          const paid = event.type === 'PaymentCompleted';
+          const { subject, body } = (applied && letterOf({ ...event, paid }, locales)) || {};
+          const [user_id, email] = applied ? [event.user_id, emails.get(event.user_id)] : [];
+          const expected = { user_id, email, subject, body };
+          const isSo = (Object.keys(expected) as (keyof typeof expected)[]).every(
+            (field) => letter?.[field] === expected[field],
+          );
+          if (!isSo) offences.push({ event, letter, expected });
         }
       }
       const [counted] = await notifications<{ letters: number }[]>`
@@ -130,6 +138,39 @@ export const ORDERS: Invariant[] = [
       if (counted!.letters !== written)
         offences.push({ letters_more_than_decisions: counted!.letters - written });
       return { looked: `${counted!.letters} letters`, offences };
+    },
+  },
+  {
+    // Also where the events that said so went, being old.
+    name: 'every order agrees with its own payment and its own letter',
+    async look({ 'order-service': tx, 'billing-service': billing, 'notification-service': notifications }) {
+      const [{ currency }] =
+        (await tx`select value as currency from installation where setting = 'currency'`) as [
+          { currency: string },
+        ];
+      const offences: object[] = [];
+      let looked = 0;
+      for await (const orders of allOrders(tx)) {
+        looked += orders.length;
+        const asked = orders.map(({ id, user_id, price }) => ({ order_id: id, user_id, price, currency }));
+        const payments = await paymentsOf(billing, asked);
+        const [letters, locales] = [
+          await lettersOf(notifications, asked),
+          await localesOf(notifications, asked),
+        ];
+        for (const [i, order] of orders.entries()) {
+          const payment = payments.get(order.id);
+          const letter = letters.get(order.id);
+          // Billing is seen last: what anybody says of a decision it holds.
+          const isPaid = payment?.debit_account === order.user_id && payment.amount === order.price;
+          const agrees =
+            (order.status === 'pending' || (order.status === 'confirmed' ? isPaid : !payment)) &&
+            (!letter ||
+              letter.body === letterOf({ ...asked[i]!, paid: payment !== undefined }, locales)?.body);
+          if (!agrees) offences.push({ order, payment, letter });
+        }
+      }
+      return { looked: `${looked} orders`, offences };
     },
   },
   {
@@ -155,6 +196,14 @@ function eventsOf(tx: Tx): AsyncIterable<Event[]> {
   );
 }
 
+function allOrders(tx: Tx): AsyncIterable<Order[]> {
+  return chunks<Order>(
+    (after, limit) => tx<Order[]>`
+      select id, user_id, price, status, message from orders where id > ${after?.id ?? 0n}::bigint
+      order by id limit ${limit}`,
+  );
+}
+
 /** Orders of which this log speaks more than once. */
 function repeated(tx: Tx): Promise<object[]> {
   return tx`
@@ -162,7 +211,7 @@ function repeated(tx: Tx): Promise<object[]> {
     group by 1 having count(*) > 1 order by 1 limit ${OFFENCES_MAX}`;
 }
 
-const idsOf = (events: Event[]) => events.map((event) => event.order_id);
+const idsOf = (events: Asked[]) => events.map((event) => event.order_id);
 
 async function ordersOf(tx: Tx, events: Event[]): Promise<Map<bigint, Order>> {
   const rows = await tx<Order[]>`
@@ -170,28 +219,38 @@ async function ordersOf(tx: Tx, events: Event[]): Promise<Map<bigint, Order>> {
   return new Map(rows.map((row) => [row.id, row]));
 }
 
-async function paymentsOf(tx: Tx, events: Event[]) {
+async function paymentsOf(tx: Tx, events: Asked[]) {
   const rows = await tx<{ order_id: bigint; debit_account: bigint; amount: bigint }[]>`
     select order_id, debit_account, amount from transfers
     where kind = 'payment' and order_id = any(${idsOf(events)}::bigint[])`;
   return new Map(rows.map((row) => [row.order_id, row]));
 }
 
-async function lettersOf(tx: Tx, events: Event[]) {
-  const rows = await tx<{ order_id: bigint; user_id: bigint; body: string }[]>`
-    select order_id, user_id, body from notifications where order_id = any(${idsOf(events)}::bigint[])`;
+async function lettersOf(tx: Tx, events: Asked[]) {
+  const rows = await tx<
+    { order_id: bigint; user_id: bigint; email: string; subject: string; body: string }[]
+  >`
+    select order_id, user_id, email, subject, body from notifications where order_id = any(${idsOf(events)}::bigint[])`;
   return new Map(rows.map((row) => [row.order_id, row]));
 }
 
-async function localesOf(tx: Tx, events: Event[]): Promise<Map<bigint, Locale>> {
+async function localesOf(tx: Tx, events: Asked[]): Promise<Map<bigint, Locale>> {
   const rows = await tx<{ id: bigint; locale: Locale }[]>`
     select id, locale from known_users where id = any(${events.map((event) => event.user_id)}::bigint[])`;
   return new Map(rows.map(({ id, locale }) => [id, locale]));
 }
 
-function letterOf({ type, order_id, user_id, price, currency }: Event, locales: Map<bigint, Locale>) {
+async function emailsOf(tx: Tx, events: Event[]): Promise<Map<bigint, string>> {
+  const rows = await tx<{ id: bigint; email: string }[]>`
+    select id, email from known_users where id = any(${events.map((event) => event.user_id)}::bigint[])`;
+  return new Map(rows.map(({ id, email }) => [id, email]));
+}
+
+function letterOf(
+  { order_id, user_id, price, currency, paid }: Asked & { paid: boolean },
+  locales: Map<bigint, Locale>,
+) {
   const locale = locales.get(user_id);
   if (!locale || !LOCALES.includes(locale)) return undefined;
-  const paid = type === 'PaymentCompleted';
-  return resultLetter(locale, { order_id: Number(order_id), price, currency, paid }).body;
+  return resultLetter(locale, { order_id: Number(order_id), price, currency, paid });
 }

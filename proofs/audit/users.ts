@@ -7,11 +7,14 @@ interface Created {
   position: bigint;
   user_id: bigint;
   locale: string;
+  email: string;
 }
 
 interface Known {
   id: bigint;
   locale: string;
+  /** Not every service knows it. */
+  email?: string;
 }
 
 export const USERS: Invariant[] = [
@@ -20,7 +23,7 @@ export const USERS: Invariant[] = [
     async look(looks) {
       const tx = looks['user-service'];
       const find = (ids: bigint[]) =>
-        tx<Known[]>`select id, locale from users where id = any(${ids}::bigint[])`;
+        tx<Known[]>`select id, locale, email from users where id = any(${ids}::bigint[])`;
       const { announced, offences } = await compare(looks, 'user-service', find);
       const [counted] = await tx<{ users: number }[]>`select count(*)::int as users from users`;
       if (counted!.users !== announced)
@@ -53,7 +56,7 @@ export const USERS: Invariant[] = [
       const { announced, offences } = await compare(
         looks,
         service,
-        (ids) => tx<Known[]>`select id, locale from known_users where id = any(${ids}::bigint[])`,
+        (ids) => tx<Known[]>`select * from known_users where id = any(${ids}::bigint[])`,
       );
       if (counted!.users !== announced)
         offences.push({ known_more_than_announced: counted!.users - announced });
@@ -77,7 +80,8 @@ async function compare(
       const applied = isApplied(event);
       if (applied) announced += 1;
       const row = rows.get(event.user_id);
-      if (row?.locale !== (applied ? event.locale : undefined)) offences.push({ event, row, applied });
+      const isAsAnnounced = row?.locale === event.locale && (row.email ?? event.email) === event.email;
+      if (applied ? !isAsAnnounced : row !== undefined) offences.push({ event, row, applied });
     }
   }
   return { announced, offences };
@@ -86,7 +90,7 @@ async function compare(
 function announcements(tx: Tx): AsyncIterable<Created[]> {
   return chunks<Created>(
     (after, limit) => tx<Created[]>`
-      select partition, position, user_id, data->>'locale' as locale from log
+      select partition, position, user_id, data->>'locale' as locale, data->>'email' as email from log
       where (partition, position) > (${after?.partition ?? -1}::int, ${after?.position ?? 0n}::bigint)
       order by partition, position limit ${limit}`,
   );

@@ -235,6 +235,57 @@ export const BUGS: Bug[] = [
     foundBy: 'simulate',
   },
   {
+    name: 'pending order read as it is',
+    breaks:
+      'who was told the result of an order, by its letter or a statement, still reads that it is pending',
+    edits: [
+      {
+        file: 'services/order-service/api.ts',
+        find: '      await room.freshFor(order.user_id);\n',
+        replace: '',
+      },
+    ],
+    foundBy: 'simulate',
+  },
+  {
+    name: 'refusal of just what is there',
+    breaks: 'an order for all that an account holds is not paid, and its letter is of grief',
+    edits: [
+      {
+        file: 'services/billing-service/ledger.ts',
+        find: 'debited.balance < 0n',
+        replace: 'debited.balance <= 0n',
+      },
+    ],
+    foundBy: 'simulate',
+  },
+  {
+    name: 'keys of all users in one',
+    breaks: 'who uses a key that somebody else used too gets the other reply, and no effect',
+    edits: [
+      {
+        file: 'runtime/idempotency.ts',
+        find: 'function nameOf({ scope, key }: { scope: string; key: string }): string {',
+        replace: `function nameOf({ key }: { scope: string; key: string }): string {
+  if (key) return key;
+  const scope = '';`,
+      },
+    ],
+    foundBy: 'simulate',
+  },
+  {
+    name: 'statement with the balance of the other side',
+    breaks: 'a statement tells what the books of the house hold',
+    edits: [
+      {
+        file: 'services/billing-service/views.ts',
+        find: 'debit_balance as balance',
+        replace: 'credit_balance as balance',
+      },
+    ],
+    foundBy: 'simulate',
+  },
+  {
     name: 'queue without bound',
     breaks:
       'what is more than can be served waits, for ever longer and in memory, where it should be refused',

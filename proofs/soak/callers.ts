@@ -1,9 +1,10 @@
 /** Callers as careful clients are: a key for every operation, the same key again until it is answered, a record of all. */
 import { setTimeout as delay } from 'node:timers/promises';
-import type { ServiceName } from '@stream-processing/contracts/names.ts';
+import type { Locale, ServiceName } from '@stream-processing/contracts/names.ts';
 import { NOTHING_DONE } from '@stream-processing/contracts/problems.ts';
 import type { Random } from '../random.ts';
 import type { ClientRecord, Kind, Operation, Outcome } from '../record.ts';
+import { call } from './call.ts';
 import type { Instances } from './instances.ts';
 
 export interface Attempt {
@@ -17,8 +18,6 @@ export interface Attempt {
   isFinalOrder: boolean;
 }
 
-/** One second more than a service waits for the final status. */
-export const CALL_MS_MAX = 6000;
 const GIVE_UP_MS = 60_000;
 /** What became of an operation whose caller does not know is settled by then, whatever stood still or was away. */
 const SETTLED_MS = 60_000;
@@ -26,6 +25,10 @@ const SETTLED_MS = 60_000;
 const UNSETTLED_MAX = 10;
 /** Operations whose caller asks once and lives with not knowing. */
 const ONCE = 0.05;
+/** Attempts that are sent to two instances at once. */
+const DOUBLED = 0.1;
+/** How often a caller makes a user of whom nobody knows yet, and asks for it everywhere at once. */
+const VISIT = 0.005;
 /** Lasts for hours: a caller's n-th operation is about n units of money, since each has an amount of its own. */
 const OPENING_BALANCE = 10_000_000_000_000;
 
@@ -47,6 +50,7 @@ export class Caller {
   #user_id = 0;
   #amount = 0;
   #balance = 0;
+  #visits = 0;
   /** Operations whose effect is not known: the balance may be lower, or higher, by these. */
   #unsettled: { operation: Operation; at: number }[] = [];
 
@@ -59,8 +63,8 @@ export class Caller {
     return this.#user_id;
   }
 
-  async open(): Promise<void> {
-    const body = { email: `${this.#name}@example.org`, name: this.#name };
+  async open(locale?: Locale): Promise<void> {
+    const body = { email: `${this.#name}@example.org`, name: this.#name, ...(locale ? { locale } : {}) };
     const user = await this.#insist('user-service', '/users', body, `user-${this.#name}`);
     this.#user_id = user.id;
     const deposit = { amount: OPENING_BALANCE / 100 };
@@ -81,7 +85,18 @@ export class Caller {
       const kind: Kind = random.chance(0.9) ? 'order' : random.pick(['deposit', 'withdrawal']);
       await this.#operate(kind);
       if (random.chance(0.1)) await this.#lookAtBalance();
+      if (random.chance(VISIT)) await this.#visit();
     }
+  }
+
+  /** A new user, in whatever is going wrong just then. */
+  async #visit(): Promise<void> {
+    this.#visits += 1;
+    const options = { ...this.#options, onAttempt: () => {} };
+    const visitor = new Caller(options, `${this.#name}-visitor-${this.#visits}`);
+    await visitor.open(this.#options.random.pick(['ru', 'en']));
+    await visitor.#operate('order');
+    await visitor.#lookAtBalance();
   }
 
   async #operate(kind: Kind): Promise<void> {
@@ -101,6 +116,11 @@ export class Caller {
     if (outcome.kind === 'unknown' || outcome.kind === 'accepted')
       this.#unsettled.push({ operation, at: performance.now() });
     if (outcome.kind !== 'done') return;
+    const isRight = outcome.paid === (kind === 'deposit' || amount <= this.#balance);
+    if (this.#unsettled.length === 0 && !isRight)
+      this.#options.onViolation(
+        `${JSON.stringify(operation)} with ${this.#balance} there was told as ${outcome.paid ? 'paid' : 'refused'}`,
+      );
     if (outcome.paid) this.#balance += changeBy(operation);
     if (kind === 'order' && random.chance(0.2)) await this.#lookForLetter(outcome);
   }
@@ -123,7 +143,7 @@ export class Caller {
     for (;;) {
       url = this.#options.instances.urlOf(service, url);
       const at = performance.now();
-      const reply = await call(url, 'POST', path, body, key);
+      const reply = await this.#askOne(service, url, [path, body, key]);
       asked += 1;
       const final = reply.status === 200 || reply.status === 201;
       const ok = final || reply.status === 202;
@@ -153,6 +173,19 @@ export class Caller {
         return accepted === undefined ? { kind: 'unknown', why } : { kind: 'accepted', id: accepted };
       await delay(this.#options.random.integer(20, 200));
     }
+  }
+
+  /** Now and then another instance is asked the same at the same moment: both may only say the same. */
+  async #askOne(service: ServiceName, url: string, [path, body, key]: [string, object, string]) {
+    const { random, instances } = this.#options;
+    const urls = random.chance(DOUBLED) ? [url, instances.urlOf(service, url)] : [url];
+    const replies = await Promise.all(urls.map((each) => call(each, 'POST', path, body, key)));
+    const finals = replies.filter(({ status }) => status === 200 || status === 201);
+    const told = new Set(finals.map((each) => JSON.stringify(each.body)));
+    if (told.size > 1) this.#options.onViolation(`${key} was answered ${[...told].join(' and ')}`);
+    // Of two refusals, one of which cannot tell, that one counts.
+    const inDoubt = replies.find((each) => !NOTHING_DONE.has(each.body.code));
+    return finals[0] ?? replies.find(({ status }) => status === 202) ?? inDoubt ?? replies[0]!;
   }
 
   /** Read-your-writes: the letter of an order that was answered is there, at any instance. */
@@ -230,6 +263,9 @@ export class Caller {
       const reply = await call(this.#options.instances.urlOf(service), 'POST', path, body, key);
       if (reply.status === 200 || reply.status === 201) return reply.body;
       why = `${reply.status} ${reply.body.code}`;
+      // Who was told of the user is told of it everywhere.
+      if (reply.status !== 0 && reply.status !== 503)
+        this.#options.onViolation(`POST ${path} was answered ${why}`);
       await delay(100);
     }
     throw new Error(`POST ${path} is answered ${why} only`);
@@ -245,34 +281,4 @@ function sums(start: number, changes: number[]): Set<number> {
   let found = new Set([start]);
   for (const change of changes) found = new Set([...found].flatMap((sum) => [sum, sum + change]));
   return found;
-}
-
-/** Status 0: there was no answer; the code says why. */
-async function call(url: string, method: string, path: string, body?: object, key?: string) {
-  try {
-    const response = await fetch(`${url}${path}`, {
-      method,
-      headers: {
-        ...(body ? { 'content-type': 'application/json' } : {}),
-        ...(key ? { 'idempotency-key': key } : {}),
-      },
-      ...(body ? { body: JSON.stringify(body) } : {}),
-      signal: AbortSignal.timeout(CALL_MS_MAX),
-    });
-    const text = await response.text();
-    return { status: response.status, body: parsed(text) };
-  } catch (error) {
-    const { cause, name } = error as { cause?: { code?: string }; name: string };
-    return { status: 0, body: { code: cause?.code ?? name } };
-  }
-}
-
-/** What is no JSON, as an empty body or a proxy's page, has no code. */
-// biome-ignore lint/suspicious/noExplicitAny: the body is what the route says
-function parsed(text: string): any {
-  try {
-    return JSON.parse(text) ?? {};
-  } catch {
-    return {};
-  }
 }

@@ -13,7 +13,8 @@ import { compare } from '../compare.ts';
 import { auditAll, untilRest, urlsOf, withPostgres } from '../installation.ts';
 import { Random } from '../random.ts';
 import { ClientRecord } from '../record.ts';
-import { type Attempt, CALL_MS_MAX, Caller } from './callers.ts';
+import { CALL_MS_MAX } from './call.ts';
+import { type Attempt, Caller } from './callers.ts';
 import { commit, draw, FAULTS, type Fault, TOPIC_PREFIX } from './faults.ts';
 import { Instances } from './instances.ts';
 import { type Options, readOptions, USAGE } from './options.ts';
@@ -83,6 +84,7 @@ async function soak(
   signal.addEventListener('abort', () => ending.abort());
   try {
     await instances.start();
+    await expectDurable(postgres.url);
     progress(`${instances.all.length} processes are ready; seed ${seed}`);
     const callers = Array.from({ length: count }, (_, i) => {
       const onAttempt = (attempt: Attempt) => watch.see(attempt);
@@ -187,6 +189,19 @@ function report(run: {
     return 1;
   }
   return 0;
+}
+
+/** What this run shows is worth nothing on a server that answers before its disk has. */
+async function expectDurable(url: string): Promise<void> {
+  const sql = adminOf(url);
+  try {
+    const off = await sql`
+      select name, setting from pg_settings
+      where name in ('fsync', 'full_page_writes', 'synchronous_commit') and setting <> 'on'`;
+    if (off.length > 0) throw new Error(`PostgreSQL is not durable: ${JSON.stringify(off)}`);
+  } finally {
+    await sql.end();
+  }
 }
 
 function adminOf(url: string): Sql {

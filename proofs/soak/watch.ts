@@ -1,5 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import { type Attempt, CALL_MS_MAX } from './callers.ts';
+import { CALL_MS_MAX } from './call.ts';
+import type { Attempt } from './callers.ts';
 
 const RECOVERY_MS_MAX = 60_000;
 const LOOK_MS = 10;
