@@ -26,7 +26,7 @@ import type { Metrics } from './metrics.ts';
 import { complete, type OpenApi } from './openapi.ts';
 import manifest from './package.json' with { type: 'json' };
 import { refuseInFrontOf, refuseMalformed } from './refusals.ts';
-import { isConnectionLoss } from './sql-errors.ts';
+import { isConnectionLoss, isUnfit } from './sql-errors.ts';
 import { traceFor, traceId } from './trace.ts';
 import { createValidatorCompiler, invalid } from './validation.ts';
 
@@ -135,9 +135,11 @@ export async function createHttp({
   app.setValidatorCompiler(createValidatorCompiler());
   // JSON.stringify knows raw literals, which money above 2^46 needs; the schemas of replies serve the documents.
   app.setSerializerCompiler(() => (reply) => JSON.stringify(reply));
-  app.setErrorHandler<FastifyError>((error, request, reply) =>
-    sendProblem(asProblem(error), request, reply, error),
-  );
+  app.setErrorHandler<FastifyError>((error, request, reply) => {
+    const problem = asProblem(error);
+    if (problem.code === 'overloaded') metrics.refusals.inc();
+    return sendProblem(problem, request, reply, error);
+  });
   app.setNotFoundHandler((request, reply) => sendProblem(new Problem('route_not_found'), request, reply));
 
   watchRequests(app, connections, { logger, metrics, stopping });
@@ -262,12 +264,14 @@ function asProblem(error: FastifyError | Error): Problem {
   if ('statusCode' in error && typeof error.statusCode === 'number' && error.statusCode < 500) {
     return new Problem('invalid_request', error.message);
   }
-  if (isConnectionLoss(error)) return new Problem('unavailable');
+  if (isConnectionLoss(error) || isUnfit(error))
+    return new Problem('unavailable', undefined, { cause: error });
   return new Problem('internal_error', 'The service failed; its log tells why under this request id.');
 }
 
 function sendProblem(problem: Problem, request: FastifyRequest, reply: FastifyReply, cause?: Error) {
-  if (problem.status >= 500) {
+  // Refusals are counted instead: there may be thousands a second.
+  if (problem.status >= 500 && problem.code !== 'overloaded') {
     const level = problem.code === 'internal_error' ? 'error' : 'warn';
     const about = { request_id: traceId(request.id), code: problem.code, url: request.url };
     request.log[level]({ err: cause ?? problem, ...about }, 'request failed');

@@ -226,6 +226,18 @@ test.each([
   },
 );
 
+test.each([
+  ['25006', 'is given up: a server that takes no writes would be met again and again', false],
+  ['53100', 'stays', true],
+])('after %s the connection %s', async (code, _what, stays) => {
+  const { url } = await createToy();
+  const sql = connectFor(url, 1);
+  const pid = async () => (await sql`select pg_backend_pid() as pid`)[0]!.pid;
+  const before = await pid();
+  await expect(sql.begin((tx) => tx`select fail(${code}, 'no more')`)).rejects.toMatchObject({ code });
+  expect((await pid()) === before).toBe(stays);
+});
+
 test('without a database a request is refused as unavailable', async () => {
   const { sql } = await createToy();
   const { pipeline } = toyPipeline(connectFor('postgres://postgres:x@127.0.0.1:1/none'));

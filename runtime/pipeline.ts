@@ -12,7 +12,7 @@ import type { Chain } from './chain.ts';
 import { type CursorMove, conflictOf } from './cursors.ts';
 import { type Carried, Share, type ShareOptions } from './share.ts';
 import type { Sql } from './sql.ts';
-import { isConnectionLoss, isContention, isTransient } from './sql-errors.ts';
+import { isConnectionLoss, isContention, isTransient, isUnfit } from './sql-errors.ts';
 import { transact } from './transaction.ts';
 import { refuse, type Unit } from './unit.ts';
 import type { Decision, EventsResult, RequestOptions, RequestResult, Traced } from './work.ts';
@@ -231,8 +231,9 @@ export class Pipeline<State, Command, D extends Decision> {
       await pause(TRIES - tries);
       return this.#process(units, tries - 1, deadline);
     }
-    if (error instanceof Problem || isConnectionLoss(error) || isLate) {
-      const problem = error instanceof Problem ? error : new Problem('unavailable');
+    if (error instanceof Problem || isConnectionLoss(error) || isUnfit(error) || isLate) {
+      const problem =
+        error instanceof Problem ? error : new Problem('unavailable', undefined, { cause: error });
       for (const unit of units) refuse(unit, problem);
       return;
     }
@@ -248,7 +249,10 @@ export class Pipeline<State, Command, D extends Decision> {
     }
     const unit = units[0]!;
     if (unit.commands.length === 1)
-      return refuse(unit, isContention(error) ? new Problem('unavailable') : error);
+      return refuse(
+        unit,
+        isContention(error) ? new Problem('unavailable', undefined, { cause: error }) : error,
+      );
     // Of a run of events the first half; its processor submits the rest again.
     unit.commands = unit.commands.slice(0, Math.ceil(unit.commands.length / 2));
     return this.#process([unit], TRIES_ISOLATING, deadline);

@@ -4,7 +4,7 @@ import { PROBLEMS, Problem } from '@stream-processing/contracts/problems.ts';
 import type { Logger } from 'pino';
 import type { CursorMove } from './cursors.ts';
 import { type LogEvent, LogMissing, type LogReader, LogUnavailable } from './log.ts';
-import { isConnectionLoss } from './sql-errors.ts';
+import { isConnectionLoss, isUnfit } from './sql-errors.ts';
 import { traceId } from './trace.ts';
 import type { EventsResult, Traced } from './work.ts';
 
@@ -197,6 +197,8 @@ export class Processor<Command> {
 
 /** A database or a broker that is away for a while needs nobody's help. */
 function passesByItself(error: unknown): boolean {
+  // No room on a disk needs somebody.
+  if (isUnfit(error)) return false;
   if (isConnectionLoss(error) || error instanceof LogUnavailable) return true;
   return error instanceof Problem && PROBLEMS[error.code].retry;
 }

@@ -103,6 +103,7 @@ test('a log that does not answer is waited for no longer than what it would tell
   await until('others are refused meanwhile', () => published.isBehind(2), 8000);
   expect(published.isBehind(1)).toBe(false);
   expect(published.isBehind()).toBe(true);
+  expect(published.isMostlyBehind, 'one of four').toBe(false);
   await expect(late).rejects.toMatchObject({ code: 'outcome_unknown' });
   expect(published.isBehind()).toBe(false);
   expect(performance.now() - began, 'ms').toBeLessThan(15_000);

@@ -24,6 +24,8 @@ export interface PublishedOptions {
 const PUBLISH_MS_MAX = 10_000;
 /** When somebody waits for so long, the next ones are refused rather than kept waiting too. */
 const BEHIND_MS = 5000;
+/** Not for each of thousands of requests a second. */
+const COUNT_MS = 100;
 
 /**
  * How far others can read this service's log in its Kafka topic, whichever instance relays it; and those who are not to be
@@ -37,6 +39,8 @@ export class Published {
   readonly #held = new Set<number>();
   /** Since when somebody waits, by partition; the oldest first. */
   readonly #waiting = new Map<number, Set<{ since: number }>>();
+  #isMostlyBehind = false;
+  #countedAt = Number.NEGATIVE_INFINITY;
   readonly #stopHearing: () => void;
   readonly #looking = new Looking({ look: () => this.#look(), isNeeded: () => this.#waiting.size > 0 });
   /** A look at these is under way. */
@@ -71,6 +75,17 @@ export class Published {
 
   reached(partition: number, position: number): void {
     this.#known.reached(partition, position);
+  }
+
+  /** Does that concern most partitions? Then brokers are away, and a request can be refused before it is read. */
+  get isMostlyBehind(): boolean {
+    const now = performance.now();
+    if (now - this.#countedAt > COUNT_MS) {
+      const behind = [...this.#waiting.keys()].filter((each) => this.isBehind(each)).length;
+      this.#isMostlyBehind = 2 * behind > this.#options.partitions;
+      this.#countedAt = now;
+    }
+    return this.#isMostlyBehind;
   }
 
   /** Does somebody wait for too long already, in this partition or, without one, in any? */

@@ -24,6 +24,7 @@ export interface Execution<Command, D extends Decision> {
   /** The reply to a decision; it is kept under the Idempotency-Key. */
   reply: (decision: D) => Reply;
   decided?: RequestOptions<D>['decided'];
+  userOf?: RequestOptions<D>['userOf'];
 }
 
 /**
@@ -33,7 +34,7 @@ export interface Execution<Command, D extends Decision> {
 export async function execute<State, Command, D extends Decision>(
   room: Room<State, Command, D>,
   request: FastifyRequest,
-  { command, user_id, missing, reply, decided }: Execution<Command, D>,
+  { command, user_id, missing, reply, decided, userOf }: Execution<Command, D>,
 ): Promise<{ reply: Reply; replayed: boolean }> {
   // Rather than to keep one more waiting, whose outcome would not be known in the end.
   if (room.isBehind(user_id)) throw new Problem('overloaded');
@@ -42,6 +43,7 @@ export async function execute<State, Command, D extends Decision>(
     idempotency: idempotencyOf(request, user_id),
     reply: (decision) => (decision.missing ? undefined : reply(decision)),
     ...(decided ? { decided } : {}),
+    ...(userOf ? { userOf } : {}),
   };
   const traced = { command, trace: request.id };
   let result = await room.pipeline.submit(traced, options);

@@ -95,6 +95,16 @@ test('an event from the future, of a clock that was wrong, is as old as what fol
   expect(await positions(sql, 1)).toEqual([4, 5]);
 });
 
+test('so are thousands of them, one after another', async () => {
+  const { sql, follower } = await givenLog(1);
+  await sql`
+    insert into log select 1, 1 + i, 'Added', 1, '{}', null, ${hoursAgo(-24 * 365)} from generate_series(1, 6000) as i`;
+  await sql`insert into log values (1, 6002, 'Added', 1, '{}', null, ${hoursAgo(2)})`;
+  await follower('order-service').tellPassed([{ partition: 1, position: 6002 }]);
+  expect(await remove(sql, 0.5)).toMatchObject({ events: 6002 });
+  expect(await positions(sql, 1)).toEqual([]);
+});
+
 test('ages are counted by the clock of PostgreSQL: an instance whose own is years ahead removes nothing too early', async () => {
   const { url, sql, follower } = await givenLog(3);
   await follower('order-service').tellPassed([{ partition: 1, position: 3 }]);

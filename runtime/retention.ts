@@ -171,11 +171,12 @@ export async function removeOld(
       ), oldest as (
         select position, created_at from log
         where partition = ${partition}::int and position > (select position from floor)
-          and position <= (select position from slowest)
+          and position <= (select position from slowest) and created_at <= ${wrong}
         order by position limit ${BATCH}
       ), young as (
-        -- instances' clocks differ: a younger one may stand before an older one. One from the future is as old as what follows it
-        select min(position) as position from oldest where created_at >= ${before} and created_at <= ${wrong}
+        -- instances' clocks differ: a younger one may stand before an older one. One from the future, not among these, is as old
+        -- as what follows it, and goes with that
+        select min(position) as position from oldest where created_at >= ${before}
       ), last as (
         select max(position) as position from oldest
         where created_at < ${before} and position < coalesce((select position from young), ${LAST})

@@ -107,13 +107,13 @@ async function open<State, Command, D extends Decision>(
   const logs = new Map<ServiceName, LogReader>(
     follows.map((source) => [source, withSamePartitions(eventLog.follow(source), source, partitions)]),
   );
-  await refuseOtherPartitions(logs.values());
+  await refuseOtherPartitions(logs.values(), signal);
   const progress = new Progress(name, sql, bus, logs);
   closers.unshift(() => progress.close());
   await progress.refresh();
 
   const chain = chains.on(url);
-  const reasonsToRefuse = [() => pipeline.full];
+  const reasonsToRefuse = [() => pipeline.full, () => relay?.published.isMostlyBehind ?? false];
   const listeners: ((decisions: D[]) => void)[] = [];
   const pipeline = new Pipeline<State, Command, D>({
     sql: writeSql,

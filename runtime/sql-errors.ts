@@ -22,12 +22,23 @@ export function normalize(error: unknown): unknown {
 
 /** May the same transaction succeed when it is tried again? */
 export function isTransient(error: unknown): boolean {
-  return error instanceof ConnectionLost || TRANSIENT.has(codeOf(error));
+  return error instanceof ConnectionLost || isUnfit(error) || TRANSIENT.has(codeOf(error));
 }
 
 /** Others were at work on the same rows: nothing is wrong with the transaction itself. */
 export function isContention(error: unknown): boolean {
   return CONTENTION.has(codeOf(error));
+}
+
+/** The server cannot take what it is asked for, whatever that is; nothing of the transaction is done. */
+export function isUnfit(error: unknown): boolean {
+  const { cause } = (error ?? {}) as { cause?: unknown };
+  return UNFIT.test(codeOf(error)) || (cause !== undefined && isUnfit(cause));
+}
+
+/** It takes no writes, on this connection. */
+export function isReadOnly(error: unknown): boolean {
+  return codeOf(error) === '25006';
 }
 
 export function isConnectionLoss(error: unknown): boolean {
@@ -39,9 +50,11 @@ export function codeOf(error: unknown): string {
 }
 
 // Class 57P: the server is shutting down, crashed or still starting; class 08: connection exceptions; 53300: no
-// connection left, class 53 else: no room on its disk or in its memory; 25P03, 25P04: the server ended our transaction's session;
-// 25006: it takes no writes, since it follows another one by now or somebody said so.
-const LOST = /^(57P0[1-5]|08...|53...|25P0[34]|25006)$/;
+// connection left; 25P03, 25P04: the server ended our transaction's session.
+const LOST = /^(57P0[1-5]|08...|53300|25P0[34])$/;
+
+// Class 53 beside 53300: no room on its disk or in its memory. 25006: it takes no writes, since it follows another one by now or somebody said so.
+const UNFIT = /^(53[124]..|25006)$/;
 
 // serialization_failure, deadlock_detected, lock_not_available.
 const CONTENTION = new Set(['40001', '40P01', '55P03']);

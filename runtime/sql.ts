@@ -5,7 +5,7 @@
  */
 import pg from 'pg';
 import { endWhenSilent, NOTICE_VANISHED } from './silence.ts';
-import { ConnectionLost, isConnectionLoss, normalize } from './sql-errors.ts';
+import { ConnectionLost, isConnectionLoss, isReadOnly, normalize } from './sql-errors.ts';
 import { type Answer, Group, type Prepared } from './sql-group.ts';
 import { type Rows, type Statement, statement } from './sql-query.ts';
 
@@ -131,7 +131,7 @@ async function withClient<T>(pool: pg.Pool, work: (client: pg.PoolClient) => Pro
     return await work(client);
   } catch (error) {
     // The pool itself throws away a broken one, but not one to a server that takes no writes any more.
-    isLost = isConnectionLoss(error);
+    isLost = isConnectionLoss(error) || isReadOnly(error);
     throw error;
   } finally {
     client.release(isLost);

@@ -49,6 +49,8 @@ export interface RequestOptions<D> {
   idempotency?: Idempotency | undefined;
   /** The reply to keep under the Idempotency-Key; undefined: keep none, a repetition is decided anew. */
   reply?: (decision: D) => Reply | undefined;
+  /** Of a reply that is given again: whom it is about, where no `user_id` says so. */
+  userOf?: (reply: Reply) => number | undefined;
   /** Called before the commit, perhaps several times: the place to wait for what the commit will set off. */
   decided?: (decision: D) => void;
 }

@@ -69,6 +69,11 @@ test('audit looks at the databases that services are told of', async () => {
     code: 2,
     output: expect.stringMatching(/--all[\s\S]*\naudit --help tells what there is\n$/),
   });
+  // Not 1: nothing was found wrong.
+  expect(await program(['audit'], { DATABASE_URL: 'postgres://x:y@127.0.0.1:1/none' })).toMatchObject({
+    code: 2,
+    output: expect.stringMatching(/^the databases: does not answer \(ECONNREFUSED\)\n/),
+  });
   expect(await program(['audit'])).toMatchObject({
     code: 2,
     output: expect.stringMatching(/^DATABASE_URL is missing: /),

@@ -21,7 +21,10 @@ const ROW = {
 };
 
 /** A service whose tables hold a row, and whose log nobody else can see yet. */
-function given(routes: (app: Routes['app'], room: Room<never, never, never>) => void) {
+function given(
+  routes: (app: Routes['app'], room: Room<never, never, never>) => void,
+  more: Partial<Room<never, never, never>> = {},
+) {
   const app = new Routes();
   const asked: number[][] = [];
   const room = {
@@ -30,10 +33,21 @@ function given(routes: (app: Routes['app'], room: Room<never, never, never>) => 
       asked.push(user_ids);
       throw new Problem('not_fresh');
     },
+    isBehind: () => false,
+    pipeline: { submit: () => Promise.reject(new Problem('stopping')) },
+    ...more,
   };
   routes(app.app, room as unknown as Room<never, never, never>);
   return { app, asked };
 }
+
+test('where others could not see for too long what was said of a user, nothing more is done for him', async () => {
+  const { app } = given(billing as never, { isBehind: (user_id) => user_id === USER });
+  const deposit = (user_id: number) =>
+    app.call('POST', '/accounts/:user_id/deposit', { id: 'key', params: { user_id }, body: { amount: 1 } });
+  await expect(deposit(USER)).rejects.toMatchObject({ code: 'overloaded' });
+  await expect(deposit(USER + 1)).rejects.toMatchObject({ code: 'stopping' });
+});
 
 const page = { limit: 1, order: 'asc' };
 

@@ -4,6 +4,7 @@
  */
 import { setTimeout as delay } from 'node:timers/promises';
 import type { ServiceName } from '@stream-processing/contracts/names.ts';
+import { asStartupError } from '@stream-processing/runtime/startup-error.ts';
 import { parse, runCommand, wholeNumber } from '../command.ts';
 import { audit, withLooks } from './audit.ts';
 import { type Finding, type Invariant, offenceText, stillOffending } from './invariant.ts';
@@ -57,7 +58,9 @@ export async function runAudit({ name, about, args, visit }: AuditCommand): Prom
     async run(options) {
       const site = await visit();
       try {
-        return await report(site.urls, options);
+        return await report(site.urls, options).catch((error) => {
+          throw asStartupError(error, 'the databases');
+        });
       } finally {
         await site.close();
       }

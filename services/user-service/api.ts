@@ -38,6 +38,7 @@ export function routes(app: App, room: Room<State, Command, Decision>): void {
         decision.outcome === 'created'
           ? { status: 201, body: toUser(decision.user) }
           : problemReply('email_taken'),
+      userOf: ({ status, body }) => (status === 201 ? (body as User).id : undefined),
     });
     return send(response, result);
   });
