@@ -21,9 +21,10 @@ export class Asker {
   /** The reply, or a code that says why there is none. `expected`: the refusal that is the right answer. */
   async ask(call: Call, expected?: ProblemCode): Promise<Reply | string> {
     const [, method, , request] = call;
+    const known = this.#told.get(request.id);
     try {
       const reply = await this.#world.call(...call);
-      if (method === 'POST') this.#compare(request.id, reply);
+      if (method === 'POST') this.#compare(request.id, reply, known);
       return reply;
     } catch (error) {
       if (error instanceof NoAnswer) return error.message;
@@ -62,15 +63,26 @@ export class Asker {
     throw new Error(`${call[1]} ${call[2]} is never answered`);
   }
 
-  /** Same key, same answer, to the letter; an order that was pending may have its result by then. */
-  #compare(key: string, reply: Reply): void {
+  /**
+   * Same key, same answer, to the letter; an order that was pending may have its result by then. `known`: what was told when this
+   * was asked: of two that are asked at once, the one with the result may be answered first.
+   */
+  #compare(key: string, reply: Reply, known: Reply | undefined): void {
     const before = this.#told.get(key);
-    const mayChange = before?.body.status === 'pending';
-    const isSame = mayChange
-      ? before.body.id === reply.body.id
-      : JSON.stringify([before?.status, before?.body]) === JSON.stringify([reply.status, reply.body]);
-    if (before && !isSame)
+    const final = isPending(reply) ? known : before;
+    const isOther =
+      (final && !isPending(final) && textOf(final) !== textOf(reply)) ||
+      (before && (isPending(before) || isPending(reply)) && before.body.id !== reply.body.id);
+    if (isOther)
       this.#world.violation(`${key} was answered ${JSON.stringify(before)}, then ${JSON.stringify(reply)}`);
-    if (!before || mayChange) this.#told.set(key, reply);
+    if (!before || isPending(before)) this.#told.set(key, reply);
   }
+}
+
+function isPending({ body }: Reply): boolean {
+  return body.status === 'pending';
+}
+
+function textOf({ status, body }: Reply): string {
+  return JSON.stringify([status, body]);
 }
