@@ -41,6 +41,7 @@ export class Database {
   readonly #session: Session;
   readonly #connections = new Map<string, Connection>();
   #holder: Owner | undefined;
+  #heldSchema = '';
   #waiting: { owner: Owner; enter: () => void }[] = [];
   #surroundings!: Surroundings;
 
@@ -94,6 +95,8 @@ export class Database {
   buried(owner: Owner): void {
     this.#waiting = this.#waiting.filter((waiting) => waiting.owner !== owner);
     if (this.#holder !== owner) return;
+    // It may have been let in a moment ago, and what it asks for next must not be taken for that of whoever comes now.
+    this.#connections.delete(this.#heldSchema);
     this.#session.run('rollback');
     this.#leave();
   }
@@ -103,11 +106,14 @@ export class Database {
     if (!owner.alive) return never();
     if (this.#holder) await new Promise<void>((enter) => this.#waiting.push({ owner, enter }));
     else this.#holder = owner;
+    // Died in the very moment in which it was let in: its turn is somebody else's already.
+    if (!owner.alive) return never();
     // One for each schema, whoever has it: what it knows of its prepared statements is the same for all.
     const known = this.#connections.get(schema);
     const connection = known ?? new Connection(this.#session, schema);
     this.#connections.set(schema, connection);
     const surroundings = owner === OBSERVER ? undefined : this.#surroundings;
+    this.#heldSchema = schema;
     connection.begin(owner, surroundings, () => {
       // The next one on this schema is another connection; whoever had this one may still speak to it.
       if (connection.isLost) this.#connections.delete(schema);
@@ -166,6 +172,7 @@ class Connection {
       return undefined;
     }
     return turn.last.then(() => {
+      if (!turn.owner.alive) return never();
       if (this.#lost) throw lost();
       this.#session.run(asked);
       return { rows: [] };
