@@ -1,15 +1,12 @@
 /** For tests: starts of the embedded PostgreSQL in processes of their own, as two `npm start` are. */
-import { spawn } from 'node:child_process';
-import { once } from 'node:events';
 import { chmod, mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { expect, onTestFinished } from 'vitest';
-import type { RunningProcess } from '../test/processes.ts';
+import { type RunningProcess, runNode } from '../test/processes.ts';
 import { until } from '../test/until.ts';
 import { isPostgres, pidOf } from './running-server.ts';
 
-const ROOT = path.join(import.meta.dirname, '..');
 const PROGRAM = `
   import { runUntilStopped } from '@stream-processing/runtime/main.ts';
   import { startEmbeddedPostgres } from './embedded/postgres.ts';
@@ -32,28 +29,15 @@ export async function temporaryFolder(): Promise<string> {
 }
 
 /** A PostgreSQL that a test leaves running in the folder goes with the test. */
-export function startProcess(dataDir: string, project = ROOT): RunningProcess {
-  const child = spawn(process.execPath, ['--input-type=module', '-e', PROGRAM, dataDir], {
-    cwd: project,
-    env: { PATH: process.env.PATH },
-    stdio: ['ignore', 'pipe', 'pipe'],
-  });
-  let output = '';
-  for (const stream of [child.stdout, child.stderr]) {
-    stream.setEncoding('utf8').on('data', (text: string) => {
-      output += text;
-    });
-  }
-  const ended = once(child, 'close').then(([code, signal]) => code ?? signal);
+export function startProcess(dataDir: string, project?: string): RunningProcess {
+  // When the process has been killed: what is to be done when a test has finished is done in reverse.
   onTestFinished(async () => {
-    child.kill('SIGKILL');
-    await ended;
     const pid = await pidOf(path.join(dataDir, 'postgres'));
     if (pid === undefined) return;
     process.kill(pid, 'SIGQUIT');
     await until('PostgreSQL is gone', async () => !(await isPostgres(pid)));
   });
-  return { child, output: () => output, ended };
+  return runNode(['--input-type=module', '-e', PROGRAM, dataDir], {}, project);
 }
 
 /** Of starts at the same moment the one that owns the folder, when all others have said that it is in use. */

@@ -69,9 +69,9 @@ function spokenOf<Command, D extends Decision>(
   const isAnswer = fate.kind === 'replayed' || (fate.kind === 'decided' && !fate.decision.missing);
   if (!isAnswer) return NOTHING;
   const event = fate.kind === 'decided' ? fate.decision.events?.[0] : undefined;
-  const user_id = event?.user_id ?? request?.user_id;
-  const known = fate.kind === 'replayed' ? (user_id ?? request?.userOf?.(fate.replay)) : user_id;
-  if (known !== undefined) return partitionOf(known, partitions);
+  const kept = fate.kind === 'replayed' ? request?.userOf?.(fate.replay) : undefined;
+  const user_id = event?.user_id ?? request?.user_id ?? kept;
+  if (user_id !== undefined) return partitionOf(user_id, partitions);
   // What was refused, and kept, is about nobody; else it names its user in its text alone.
   return fate.kind === 'replayed' && fate.replay.status < 400 ? ALL : NOTHING;
 }

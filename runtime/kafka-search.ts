@@ -19,7 +19,7 @@ export async function newestIn(
   const { before, last } = await lastBatches(kafka, topic, partition, next);
   if (last.length === 0)
     throw new LogMissing(`nothing is relayed into partition ${partition} of ${topic} yet`);
-  return Math.max(...[...before, ...last].map(({ end }) => end));
+  return endOf(before, last);
 }
 
 /**
@@ -61,6 +61,10 @@ async function lastBatches(kafka: Kafka, topic: string, partition: number, next:
   return { before, last };
 }
 
+function endOf(before: TopicRecord[], last: TopicRecord[]): number {
+  return Math.max(...[...before, ...last].map(({ end }) => end));
+}
+
 function positionsOf(records: TopicRecord[]): number[] {
   return records.flatMap(({ position }) => position || []);
 }
@@ -84,7 +88,7 @@ export async function offsetAfter(
   }
   // Mostly there is nothing left to read. Both of the last batches: the very last may be a repetition.
   const { before, last } = await lastBatches(kafka, topic, partition, next);
-  if (last.length > 0 && Math.max(...[...before, ...last].map(({ end }) => end)) === after) return next;
+  if (last.length > 0 && endOf(before, last) === after) return next;
   let low = first;
   let high = next;
   while (low < high) {

@@ -1,6 +1,6 @@
 import { expect, onTestFinished, test } from 'vitest';
 import { connectKafka, createRelay } from '../kafka/given.ts';
-import { add, createToy, TOY, toyPipeline } from '../test/toy.ts';
+import { add, createToy, PARTITIONS, TOY, toyPipeline } from '../test/toy.ts';
 import { until } from '../test/until.ts';
 import { Announcer, Bus } from './announcements.ts';
 import type { LogReader } from './log.ts';
@@ -73,9 +73,17 @@ test('what was read is told when others can see what it was read from, of its pa
 });
 
 test('an answer waits for its position, for what the log holds, or for all partitions', async () => {
-  const { published, pipeline } = await given();
+  const { published, log, pipeline } = await given();
   for (const user_id of [1, 1, 2]) await pipeline.submit(add(user_id));
   const order: string[] = [];
+  // Each has heard where the log ends before anything is published.
+  let asked = 0;
+  const { end } = log;
+  log.end = async (partition) => {
+    const found = await end(partition);
+    asked += 1;
+    return found;
+  };
   const wait = (what: string, told: Parameters<typeof published.untilTold>[0]) =>
     published.untilTold(told)?.then(() => void order.push(what));
   const waits = [
@@ -83,7 +91,7 @@ test('an answer waits for its position, for what the log holds, or for all parti
     wait('what the log holds', { partition: 1, position: undefined }),
     wait('its position', { partition: 1, position: 1 }),
   ];
-  await until('all wait', () => published.isWaitedFor(1) && published.isWaitedFor(2));
+  await until('the end of each partition is known, of one twice', () => asked === PARTITIONS + 1);
   published.reached(1, 1);
   await waits[2];
   published.reached(1, 2);

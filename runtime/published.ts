@@ -69,12 +69,15 @@ export class Published {
     return this.#held.has(partition);
   }
 
-  isWaitedFor(partition: number): boolean {
-    return this.#waiting.has(partition);
-  }
-
   reached(partition: number, position: number): void {
     this.#known.reached(partition, position);
+  }
+
+  /** Does somebody wait for too long already, in this partition or, without one, in any? */
+  isBehind(partition?: number): boolean {
+    if (partition === undefined) return [...this.#waiting.keys()].some((each) => this.isBehind(each));
+    const [oldest] = this.#waiting.get(partition) ?? [];
+    return oldest !== undefined && performance.now() - oldest.since > BEHIND_MS;
   }
 
   /** Does that concern most partitions? Then brokers are away, and a request can be refused before it is read. */
@@ -88,27 +91,24 @@ export class Published {
     return this.#isMostlyBehind;
   }
 
-  /** Does somebody wait for too long already, in this partition or, without one, in any? */
-  isBehind(partition?: number): boolean {
-    if (partition === undefined) return [...this.#waiting.keys()].some((each) => this.isBehind(each));
-    const [oldest] = this.#waiting.get(partition) ?? [];
-    return oldest !== undefined && performance.now() - oldest.since > BEHIND_MS;
-  }
-
-  /** Resolves when others can read all events up to `position`; rejects with `outcome_unknown` when that takes too long. */
-  async until(partition: number, position: number): Promise<void> {
-    await this.#reachedInTime(partition, position);
+  /**
+   * Resolves when others can read all events up to `position`, or without one all that the log holds by now; rejects with
+   * `outcome_unknown` when that takes too long.
+   */
+  async until(partition: number, position?: number): Promise<void> {
+    if (await this.#isReached(partition, position, AbortSignal.timeout(PUBLISH_MS_MAX))) return;
+    throw new Problem('outcome_unknown', 'It is done, but the other services cannot hear of it for now.');
   }
 
   /** Resolves when others can see what an answer tells, as `until`; undefined: they can already. */
   untilTold({ partition, position }: Told): Promise<void> | undefined {
     if (partition === undefined) {
       const { partitions } = this.#options;
-      const all = Array.from({ length: partitions }, (_, each) => this.#reachedInTime(each, undefined));
+      const all = Array.from({ length: partitions }, (_, each) => this.until(each));
       return Promise.all(all).then(() => {});
     }
     if (position !== undefined && this.known(partition) >= position) return undefined;
-    return this.#reachedInTime(partition, position);
+    return this.until(partition, position);
   }
 
   /**
@@ -127,11 +127,6 @@ export class Published {
   async close(): Promise<void> {
     this.#stopHearing();
     await this.#looking.close();
-  }
-
-  async #reachedInTime(partition: number, position: number | undefined): Promise<void> {
-    if (await this.#isReached(partition, position, AbortSignal.timeout(PUBLISH_MS_MAX))) return;
-    throw new Problem('outcome_unknown', 'It is done, but the other services cannot hear of it for now.');
   }
 
   /** `position`: undefined: of the log's end, which is asked for. Answers false when that is not so before the deadline. */

@@ -41,8 +41,6 @@ const TICK_MS_MIN = 100;
 const TICKS_PER_AGE = 60;
 /** 16 to 27 ms each, on two cores; the next begins only when other statements had their turn. */
 const BATCH = 5000;
-/** Above all positions. */
-const LAST = Number.MAX_SAFE_INTEGER;
 
 /** Clocks of instances may differ by so much; what is stamped later than that comes from one that was wrong. */
 const CLOCKS_MS_MAX = 3_600_000;
@@ -178,8 +176,8 @@ export async function removeOld(
         -- as what follows it, and goes with that
         select min(position) as position from oldest where created_at >= ${before}
       ), last as (
-        select max(position) as position from oldest
-        where created_at < ${before} and position < coalesce((select position from young), ${LAST})
+        select max(oldest.position) as position from oldest, young
+        where created_at < ${before} and (young.position is null or oldest.position < young.position)
       ), removed as (
         delete from log
         where partition = ${partition}::int and position > (select position from floor)

@@ -18,8 +18,13 @@ export interface RunningProcess {
 
 /** Runs a file of the project on this Node with this environment alone; killed when the test ends. */
 export function run(file: string, env: Record<string, string>, args: string[] = []): RunningProcess {
-  const child = spawn(process.execPath, [path.join(root, file), ...args], {
-    cwd: root,
+  return runNode([path.join(root, file), ...args], env);
+}
+
+/** The same of whatever Node is to be called with. */
+export function runNode(args: string[], env: Record<string, string> = {}, cwd = root): RunningProcess {
+  const child = spawn(process.execPath, args, {
+    cwd,
     env: { PATH: process.env.PATH, ...env },
     stdio: ['ignore', 'pipe', 'pipe'],
   });

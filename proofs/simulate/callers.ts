@@ -186,6 +186,7 @@ export class Caller {
     const isEnough =
       amounts[2]! <= this.#balance && amounts.every((each) => this.#isFree('withdrawal', each));
     if (this.#uncertain || !isEnough) return;
+    this.#world.count('rush');
     const operations = amounts.map((amount, i): Operation => {
       this.#used.add(`withdrawal ${amount}`);
       return { key: `${key}-${i}`, kind: 'withdrawal', user_id: this.#user_id, amount };
