@@ -5,7 +5,7 @@ const WINDOW_MS = 100;
 
 /**
  * How many requests may wait: as many as are served in 200 ms at the present pace (by Little's law: queue = rate × wait),
- * but at least `min`, so that a burst at rest is taken, and at most `max`, for memory's sake.
+ * but at least `min`, which is what a transaction takes at most, so that a burst at rest is taken; and at most `max`, for memory's sake.
  */
 export class Admission {
   readonly #min: number;
@@ -15,7 +15,7 @@ export class Admission {
   #served = 0;
   #since = performance.now();
 
-  constructor(min = 1024, max = 8192) {
+  constructor(min = 2048, max = 8192) {
     this.#min = min;
     this.#max = max;
   }

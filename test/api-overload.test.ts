@@ -4,7 +4,7 @@ import { shareInstallation, whileLocked } from './shared-installation.ts';
 import { until } from './until.ts';
 
 const shared = shareInstallation();
-const QUEUE_MAX = 1024;
+const QUEUE_MAX = 2048;
 /** One batch in a transaction of the service's own, one in a chained one, and a full queue. */
 const TAKEN_MAX = 3 * QUEUE_MAX + 1;
 const ORDERS = TAKEN_MAX + 100;

@@ -14,7 +14,7 @@ const AWAY_MS = 1000;
 export class Waiters {
   readonly #waiting = new Map<number, Set<(order: Order) => void>>();
   readonly #room: Room<State, Command, Decision>;
-  readonly #admission = new Admission(2048);
+  readonly #admission = new Admission();
   #count = 0;
   #settledAt = Number.NEGATIVE_INFINITY;
   #asking = false;
