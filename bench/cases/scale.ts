@@ -16,8 +16,8 @@ import {
 } from '../scale-site.ts';
 import type { Case } from './case.ts';
 
-/** More than the last are refused, by design (runtime/admission.ts). */
-const CONNECTIONS = [1, 64, 256, 1024, 1536];
+/** Of more than 2,048 orders at once some are refused, by design (runtime/admission.ts). */
+const CONNECTIONS = [1, 64, 256, 1024, 2000];
 const INSTANCES = [1, 2, 4];
 /** Orders a second that every number of instances is offered; and how many callers ask in a closed loop. */
 const OFFERED = [100, 400];
