@@ -19,9 +19,9 @@ import type { Case } from './case.ts';
 /** Of more than 2,048 orders at once some are refused, by design (runtime/admission.ts). */
 const CONNECTIONS = [1, 64, 256, 1024, 2000];
 const INSTANCES = [1, 2, 4];
-/** Orders a second that every number of instances is offered; and how many callers ask in a closed loop. */
+/** Orders a second that every number of instances is offered; and how many callers each instance has in a closed loop. */
 const OFFERED = [100, 400];
-const CROWD = 1024;
+const CROWD = 512;
 
 /** Four processes, events by PostgreSQL and by Kafka: with as many callers each, and each with as many as suit it best. */
 export const scaleLogs: Case = {
@@ -49,9 +49,9 @@ export const scaleLogs: Case = {
 };
 
 /**
- * What an order costs with 1, 2 and 4 instances of each service: when all are offered the same, and when as many callers as ever
- * ask as fast as they are answered. There batches shrink, since more transactions share the same callers. Where the cores are
- * full, cost is what they have for each order, whoever takes it. What processes take at rest is no order's cost: it is told by itself.
+ * What an order costs with 1, 2 and 4 instances of each service: when all are offered the same, and when each instance has as many
+ * callers, who ask as fast as they are answered. Where the cores are full, cost is what they have for each order, whoever takes
+ * it. What processes take at rest is no order's cost: it is told by itself.
  */
 export const scaleInstances: Case = {
   name: 'scale-instances',
@@ -87,7 +87,8 @@ export const scaleInstances: Case = {
             tell(`${load}: cost beyond rest`, 'µs CPU/order', perOrder);
           };
           for (const rate of OFFERED) tellOf(`${rate} offered`, await offer(context, site, rate));
-          tellOf(`${CROWD} connections`, await measure(context, site, { connections: CROWD, round }));
+          const crowd = { connections: CROWD * instances, round };
+          tellOf(`${CROWD} connections each`, await measure(context, site, crowd));
         });
       }
     }
