@@ -14,7 +14,7 @@ export interface Apart {
 }
 
 export interface ApartOptions {
-  databaseUrl: string;
+  databaseUrls: Record<ServiceName, string>;
   /** Of each service. */
   instances: number;
   folder: string;
@@ -24,7 +24,7 @@ export interface ApartOptions {
 }
 
 export async function startApart({
-  databaseUrl,
+  databaseUrls,
   instances,
   folder,
   signal,
@@ -38,10 +38,9 @@ export async function startApart({
       ...more,
       HOST: '127.0.0.1',
       LOG_LEVEL: 'warn',
-      DATABASE_URL: databaseUrl,
       [settingOf(service, 'PORT')]: '0',
     };
-    for (const each of SERVICES) env[settingOf(each, 'DATABASE_URL')] = '';
+    for (const each of SERVICES) env[settingOf(each, 'DATABASE_URL')] = databaseUrls[each];
     const file = `services/${service}/main.ts`;
     started.push({ service, program: await startProgram({ file, env, ready: / ready$/, folder, signal }) });
   };

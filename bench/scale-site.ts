@@ -6,6 +6,7 @@ import { connect } from '@stream-processing/runtime/sql.ts';
 import { type Apart, startApart } from './apart.ts';
 import { markOf } from './check.ts';
 import type { Context } from './context.ts';
+import { databaseEach, oneDatabase } from './databases.ts';
 import { type Load, offerOrders, placeOrders } from './load.ts';
 import type { Report } from './open-loop.ts';
 import { checkOrders, ordersRow } from './orders.ts';
@@ -35,19 +36,27 @@ export interface ScaleSite {
   log: Log;
   apart: Apart;
   users: Users;
+  /** With the tables of all services. */
   databaseUrl: string;
+}
+
+export interface Layout {
+  log: Log;
+  /** Of each service. */
+  instances: number;
+  /** Has each service a database of its own? */
+  databaseEach?: boolean;
 }
 
 /** An installation of its own, warm; gone after the work. */
 export async function withApart(
   context: Context,
-  log: Log,
-  instances: number,
+  { log, instances, databaseEach: each = false }: Layout,
   work: (site: ScaleSite) => Promise<void>,
 ): Promise<void> {
-  const { createDatabase, dropDatabase, folder, signal, kafka, progress } = context;
+  const { folder, signal, kafka, progress } = context;
   const name = `scale_${log}_${instances}`;
-  const databaseUrl = await createDatabase(name);
+  const databases = await (each ? databaseEach : oneDatabase)(context, name);
   const cluster = log === 'kafka' ? await kafka() : undefined;
   const more: NodeJS.ProcessEnv =
     cluster !== undefined
@@ -59,10 +68,11 @@ export async function withApart(
       : { EVENT_LOG: 'postgres' };
   try {
     progress(`  ${instances} × 4 processes start, events ${TITLE[log]}`);
-    const apart = await startApart({ databaseUrl, instances, folder, signal, more });
+    const apart = await startApart({ databaseUrls: databases.urls, instances, folder, signal, more });
     try {
+      await databases.gather();
       const users = await seed(apart.urls, USERS, signal);
-      const site = { log, apart, users, databaseUrl };
+      const site = { log, apart, users, databaseUrl: databases.all };
       const warm = async () => {
         const warming = { connections: WARM_CONNECTIONS, seconds: WARM_SECONDS, round: 0 };
         return (await measure(context, site, warming)).row.value;
@@ -77,7 +87,7 @@ export async function withApart(
       await apart.stop();
     }
   } finally {
-    await dropDatabase(name);
+    await databases.drop();
   }
 }
 

@@ -29,7 +29,7 @@ export const scaleBroker: Case = {
     const { kafka, signal } = context;
     const cluster = await kafka();
     const rows: Row[] = [];
-    await withApart(context, 'kafka', 1, async ({ apart, users }) => {
+    await withApart(context, { log: 'kafka', instances: 1 }, async ({ apart, users }) => {
       const callers = new Callers(apart.urls['order-service'], users, signal);
       const lagging = async () => {
         const metrics = await Promise.all(

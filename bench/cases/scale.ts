@@ -32,7 +32,7 @@ export const scaleLogs: Case = {
     for (const log of LOGS) {
       const tell = (name: (of: Log) => string, row: Omit<Row, 'name'>) =>
         rows.push({ ...row, name: name(log), ...(log === 'kafka' ? { against: [name('postgres')] } : {}) });
-      await withApart(context, log, 1, async (site) => {
+      await withApart(context, { log, instances: 1 }, async (site) => {
         let most = 0;
         for (const connections of CONNECTIONS) {
           const { row } = await measure(context, site, { connections, round });
@@ -51,7 +51,8 @@ export const scaleLogs: Case = {
 /**
  * What an order costs with 1, 2 and 4 instances of each service: when all are offered the same, and when each instance has as many
  * callers, who ask as fast as they are answered. Where the cores are full, cost is what they have for each order, whoever takes
- * it. What processes take at rest is no order's cost: it is told by itself.
+ * it. What processes take at rest is no order's cost: it is told by itself. By Kafka each service has a database of its own, which
+ * is what Kafka is for.
  */
 export const scaleInstances: Case = {
   name: 'scale-instances',
@@ -60,7 +61,7 @@ export const scaleInstances: Case = {
     const rows: Row[] = [];
     for (const log of LOGS) {
       for (const instances of INSTANCES) {
-        await withApart(context, log, instances, async (site) => {
+        await withApart(context, { log, instances, databaseEach: log === 'kafka' }, async (site) => {
           const nameOf = (count: number, load: string) =>
             `${count} × 4 processes, events ${TITLE[log]}, ${load}`;
           const tell = (what: string, unit: string, cpu: Cpu) => {
