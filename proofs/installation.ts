@@ -30,10 +30,10 @@ export async function withPostgres(
 }
 
 /** Nothing pending, nothing unapplied. */
-export async function untilRest(url: string): Promise<void> {
+export async function untilRest(urls: Record<ServiceName, string>): Promise<void> {
   const deadline = performance.now() + REST_MS_MAX;
   for (;;) {
-    const left = await withLooks(urlsOf(url), (looks) => audit(looks, { atRest: true, only: 'atRest' }));
+    const left = await withLooks(urls, (looks) => audit(looks, { atRest: true, only: 'atRest' }));
     if (left.length === 0) return;
     // The audit that follows tells what is left.
     if (performance.now() > deadline) return;
@@ -42,8 +42,8 @@ export async function untilRest(url: string): Promise<void> {
 }
 
 /** Of an installation at rest: a line for each invariant that does not hold. */
-export async function auditAll(url: string): Promise<string[]> {
-  const broken = await withLooks(urlsOf(url), (looks) => audit(looks, { atRest: true }));
+export async function auditAll(urls: Record<ServiceName, string>): Promise<string[]> {
+  const broken = await withLooks(urls, (looks) => audit(looks, { atRest: true }));
   return lines(broken);
 }
 

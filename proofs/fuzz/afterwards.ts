@@ -2,7 +2,7 @@ import { glob, readFile } from 'node:fs/promises';
 import path from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Product } from '../../bench/installation.ts';
-import { auditAll, untilRest } from '../installation.ts';
+import { auditAll, untilRest, urlsOf } from '../installation.ts';
 import { ordinaryOrder } from './ordinary.ts';
 
 const REST_MS_MAX = 20_000;
@@ -24,8 +24,9 @@ export async function afterwards(product: Product, databaseUrl: string): Promise
   await ordinaryOrder(product.urls, 'afterwards').catch((error) =>
     wrong.push(`an ordinary order does not go through any more: ${error.message}`),
   );
-  await untilRest(databaseUrl);
-  return [...wrong, ...(await auditAll(databaseUrl))];
+  const urls = urlsOf(databaseUrl);
+  await untilRest(urls);
+  return [...wrong, ...(await auditAll(urls))];
 }
 
 /** Waits a while for a service to have nothing under way; answers what stays. */

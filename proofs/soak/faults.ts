@@ -148,7 +148,7 @@ async function cut({ admin }: Targets, name: string): Promise<void> {
   try {
     await sql`
       select pg_terminate_backend(pid) from pg_stat_activity
-      where datname = current_database() and pid <> pg_backend_pid() and application_name like ${name}
+      where backend_type = 'client backend' and pid <> pg_backend_pid() and application_name like ${name}
         and application_name <> 'stream-processing owner'`;
   } finally {
     await sql.end();

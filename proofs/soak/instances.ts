@@ -18,7 +18,7 @@ const INSTANCES: Record<Layout, number> = { apart: 2, together: 1 };
 
 export interface InstancesOptions {
   layout: Layout;
-  databaseUrl: string;
+  databaseUrls: Record<ServiceName, string>;
   /** Further settings. */
   settings: NodeJS.ProcessEnv;
   folder: string;
@@ -47,18 +47,17 @@ export class Instance {
 
   /** Ready again, at the addresses of its first life. */
   async start(): Promise<void> {
-    const { databaseUrl, settings, folder, signal } = this.#options;
+    const { databaseUrls, settings, folder, signal } = this.#options;
     const env: NodeJS.ProcessEnv = {
       ...process.env,
       ...settings,
       HOST: '127.0.0.1',
       LOG_LEVEL: 'warn',
-      DATABASE_URL: databaseUrl,
     };
     for (const service of SERVICES) {
       const url = this.urls[service];
       env[settingOf(service, 'PORT')] = url ? new URL(url).port : '0';
-      env[settingOf(service, 'DATABASE_URL')] = '';
+      env[settingOf(service, 'DATABASE_URL')] = databaseUrls[service];
     }
     const file = this.#service ? `services/${this.#service}/main.ts` : 'everything.ts';
     const ready = this.#service ? / ready$/ : /is ready$/;

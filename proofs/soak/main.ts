@@ -4,7 +4,8 @@
  * few requests succeeded for the run to say anything.
  */
 import { setTimeout as delay } from 'node:timers/promises';
-import { connect, type Sql } from '@stream-processing/runtime/sql.ts';
+import { SERVICES, type ServiceName } from '@stream-processing/contracts/names.ts';
+import { connect, type Sql, schemaOf } from '@stream-processing/runtime/sql.ts';
 import type { EmbeddedPostgres } from '../../embedded/postgres.ts';
 import { type Cluster, startCluster } from '../../kafka/cluster.ts';
 import { withLooks } from '../audit/audit.ts';
@@ -63,9 +64,10 @@ async function soak(
   const { minutes, callers: count, seed, layout, faults } = options;
   const random = new Random(seed);
   const progress = (text: string) => console.error(`${new Date().toISOString().slice(11, 19)} ${text}`);
+  const databaseUrls = kafka ? await createDatabases(postgres) : urlsOf(postgres.url);
   const instances = new Instances({
     layout,
-    databaseUrl: postgres.url,
+    databaseUrls,
     settings: kafka
       ? { EVENT_LOG: 'kafka', KAFKA_BROKERS: kafka.brokers.join(','), KAFKA_TOPIC_PREFIX: TOPIC_PREFIX }
       : {},
@@ -110,9 +112,9 @@ async function soak(
     await running;
     signal.throwIfAborted();
     progress('at rest');
-    await untilRest(postgres.url);
-    violations.push(...(await withLooks(urlsOf(postgres.url), (looks) => compare(looks, record))));
-    violations.push(...(await auditAll(postgres.url)));
+    await untilRest(databaseUrls);
+    violations.push(...(await withLooks(databaseUrls, (looks) => compare(looks, record))));
+    violations.push(...(await auditAll(databaseUrls)));
     return report({ record, watch, done, violations, options });
   } finally {
     await instances.stop();
@@ -189,6 +191,18 @@ function report(run: {
     return 1;
   }
   return 0;
+}
+
+/** One for each service: by Kafka no service sees another's. */
+async function createDatabases(postgres: EmbeddedPostgres): Promise<Record<ServiceName, string>> {
+  const sql = adminOf(postgres.url);
+  try {
+    for (const service of SERVICES) await sql.unsafe(`create database ${schemaOf(service)}`);
+  } finally {
+    await sql.end();
+  }
+  const urls = SERVICES.map((service) => [service, postgres.urlOf(schemaOf(service))]);
+  return Object.fromEntries(urls) as Record<ServiceName, string>;
 }
 
 /** What this run shows is worth nothing on a server that answers before its disk has. */

@@ -17,7 +17,8 @@ export const USAGE = `npm run soak -- [--minutes M] [--layout apart|together] [-
 
   --minutes M   length of the load (2)
   --layout L    apart: two processes of each service; together: one process with all four, as npm start runs it (apart)
-  --log L       what carries the events: PostgreSQL, or three Kafka brokers of its own (postgres)
+  --log L       what carries the events: PostgreSQL, or three Kafka brokers of its own, where each service has a
+                database of its own too (postgres)
   --callers N   each with a user of its own and one request at a time (24)
   --faults F,…  only these; all are, the last four with --log kafka only:
 ${Object.entries(FAULTS)
