@@ -56,8 +56,8 @@ export async function withApart(
 ): Promise<void> {
   const { folder, signal, kafka, progress } = context;
   const name = `scale_${log}_${instances}`;
-  const databases = await (each ? databaseEach : oneDatabase)(context, name);
   const cluster = log === 'kafka' ? await kafka() : undefined;
+  const databases = await (each ? databaseEach : oneDatabase)(context, name);
   const more: NodeJS.ProcessEnv =
     cluster !== undefined
       ? {

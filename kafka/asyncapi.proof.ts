@@ -1,11 +1,10 @@
 /** Topics of a running installation, read as a follower from outside reads them, are what docs/asyncapi.yaml says. */
 import { Admin, ConfigResourceTypes, Consumer, stringDeserializers } from '@platformatic/kafka';
 import { EVENTS } from '@stream-processing/contracts/events.ts';
-import { SERVICES, type ServiceName } from '@stream-processing/contracts/names.ts';
 import { expect, onTestFinished, test } from 'vitest';
 import { asyncApiDocument } from '../documents/asyncapi.ts';
 import { messagesOf } from '../documents/messages.ts';
-import { createDatabase } from '../test/database.ts';
+import { createDatabases } from '../test/database.ts';
 import { startInstallation } from '../test/installation.ts';
 import { givenKafka } from './given.ts';
 
@@ -14,9 +13,7 @@ const described = messagesOf(document);
 
 test('topics and records are as they are described, all kinds of them', async () => {
   const kafka = givenKafka({ retentionHours: 168 });
-  const urls = await Promise.all(SERVICES.map(() => createDatabase()));
-  const databases = Object.fromEntries(SERVICES.map((service, i) => [service, urls[i]!]));
-  const { api, stop } = await startInstallation(databases as Record<ServiceName, string>, { kafka });
+  const { api, stop } = await startInstallation(await createDatabases(), { kafka });
   onTestFinished(stop);
   const user_id = await api.userWith(100);
   for (const price of [30, 5000]) expect((await api.order(user_id, price)).status).toBe(201);

@@ -1,5 +1,5 @@
 /** Topics as a service makes them. */
-import { Admin, findErrorBy } from '@platformatic/kafka';
+import { Admin, ConfigResourceTypes, findErrorBy } from '@platformatic/kafka';
 import type { ServiceName } from '@stream-processing/contracts/names.ts';
 import type { Kafka } from './kafka.ts';
 import { isKafkaError, unavailable } from './kafka-errors.ts';
@@ -32,8 +32,7 @@ export async function createTopic(
       );
     if (!isKafkaError(error, 'TOPIC_ALREADY_EXISTS')) throw unavailable(error);
     const { leaders } = await kafka.leadersOf(topic).catch((error) => {
-      // Another instance created it this moment, and not every broker has heard of it.
-      throw error instanceof LogMissing ? new LogUnavailable(error.message) : error;
+      throw notEverywhere(error);
     });
     const found = leaders.length;
     if (found !== partitions)
@@ -41,7 +40,47 @@ export async function createTopic(
         `the Kafka topic ${topic} has ${found} partitions, but PARTITIONS is ${partitions}: ` +
           'delete the topic, and it is made and filled anew, or choose another KAFKA_TOPIC_PREFIX',
       );
+    const config = await withAdmin(clientOptions, brokers, (admin) => configOf(admin, topic)).catch(
+      (error) => {
+        // Who may write a topic need not be allowed to look at how it is kept.
+        if (isKafkaError(error, 'TOPIC_AUTHORIZATION_FAILED')) return new Map();
+        throw notEverywhere(unavailable(error, topic));
+      },
+    );
+    checkConfig(topic, config, options);
   }
+}
+
+/** Another instance created it this moment, and not every broker has heard of it. */
+function notEverywhere(error: Error): Error {
+  return error instanceof LogMissing ? new LogUnavailable(error.message) : error;
+}
+
+async function configOf(admin: Admin, topic: string): Promise<Map<string, string | null | undefined>> {
+  const [description] = await admin.describeConfigs({
+    resources: [{ resourceType: ConfigResourceTypes.TOPIC, resourceName: topic }],
+  });
+  return new Map(description?.configs.map(({ name, value }) => [name, value]));
+}
+
+/** A topic that somebody else made must not lose what its brokers acknowledged, nor events out of the middle. */
+function checkConfig(
+  topic: string,
+  config: Map<string, string | null | undefined>,
+  options: KafkaOptions,
+): void {
+  const wanted = topicConfig(options);
+  const policy = config.get('cleanup.policy') ?? wanted['cleanup.policy'];
+  if (policy !== wanted['cleanup.policy'])
+    throw new StartupError(
+      `the Kafka topic ${topic} has cleanup.policy ${policy}, by which events would go before others that are older: set it to delete`,
+    );
+  const insync = config.get('min.insync.replicas') ?? wanted['min.insync.replicas'];
+  if (Number(insync) < Number(wanted['min.insync.replicas']))
+    throw new StartupError(
+      `the Kafka topic ${topic} has min.insync.replicas ${insync}, but with KAFKA_REPLICATION_FACTOR ${options.replicationFactor} ` +
+        `it must be at least ${wanted['min.insync.replicas']}: one broker that dies could take along what was acknowledged`,
+    );
 }
 
 /** Each broker in turn is the first to be asked: for the controller this client asks no other, however silent that one is. */

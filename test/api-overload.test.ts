@@ -17,7 +17,7 @@ test('what is more than can wait is refused at once, whole and with nothing done
     // Refusals do not wait for the lock.
     const early: Awaited<(typeof replies)[number]>[] = [];
     for (const reply of replies) void reply.then((got) => early.push(got));
-    await until('100 orders are refused', () => early.length >= ORDERS - TAKEN_MAX);
+    await until('100 orders are refused', () => early.length >= ORDERS - TAKEN_MAX, 60_000);
     return { replies, refused: early.slice() };
   });
   for (const reply of refused) {

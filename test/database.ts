@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto';
+import { SERVICES, type ServiceName } from '@stream-processing/contracts/names.ts';
 import { connect } from '@stream-processing/runtime/sql.ts';
 import { inject, onTestFinished } from 'vitest';
 
@@ -9,7 +10,13 @@ export async function createDatabase(): Promise<string> {
   return database.url;
 }
 
-/** The same where several tests share it: whoever made it drops it. */
+/** One for each service. */
+export async function createDatabases(): Promise<Record<ServiceName, string>> {
+  const made = SERVICES.map(async (service) => [service, await createDatabase()]);
+  return Object.fromEntries(await Promise.all(made)) as Record<ServiceName, string>;
+}
+
+/** A database where several tests share it: whoever made it drops it. */
 export async function createKeptDatabase(): Promise<{ url: string; drop: () => Promise<void> }> {
   const admin = inject('postgresUrl');
   const name = `test_${randomUUID().replaceAll('-', '')}`;

@@ -3,31 +3,16 @@ import { type AddressInfo, connect, createServer } from 'node:net';
 import { SERVICES, type ServiceName } from '@stream-processing/contracts/names.ts';
 import { settingOf } from '@stream-processing/runtime/config.ts';
 import { expect, onTestFinished, test } from 'vitest';
-import { Api, type Urls } from './api.ts';
+import { Api } from './api.ts';
 import { createDatabase } from './database.ts';
-import { line, run, type ServiceProcess, startService } from './processes.ts';
+import { line, run, type ServiceProcess, startAll, startService, urlsOf } from './processes.ts';
 import { until } from './until.ts';
-
-async function startAll(
-  databaseUrl: string,
-  instances: number,
-): Promise<Record<ServiceName, ServiceProcess>[]> {
-  const start = async () => {
-    const started = await Promise.all(SERVICES.map((name) => startService(name, databaseUrl)));
-    return Object.fromEntries(started.map((service) => [service.name, service])) as Record<
-      ServiceName,
-      ServiceProcess
-    >;
-  };
-  return Promise.all(Array.from({ length: instances }, start));
-}
-
-const urlsOf = (services: Record<ServiceName, ServiceProcess>): Urls =>
-  Object.fromEntries(SERVICES.map((name) => [name, services[name].url])) as Urls;
 
 test('with two instances of each service, every reply is seen by the very next request at any other', async () => {
   const url = await createDatabase();
-  const [first, second] = (await startAll(url, 2)).map((services) => new Api(urlsOf(services)));
+  const [first, second] = (await Promise.all([startAll(url), startAll(url)])).map(
+    (services) => new Api(urlsOf(services)),
+  );
   const once = async (write: Api, read: Api) => {
     const { body: user } = await write.createUser();
     const account = await read.account(user.id);
@@ -55,8 +40,8 @@ test.each(SERVICES)(
   'kill -9 of %s under load and a new start: what was replied holds, the rest ends well',
   async (victim) => {
     const databaseUrl = await createDatabase();
-    const [services] = await startAll(databaseUrl, 1);
-    const api = new Api(urlsOf(services!));
+    const services = await startAll(databaseUrl);
+    const api = new Api(urlsOf(services));
     const users = await Promise.all(Array.from({ length: 20 }, () => api.userWith(100)));
     const told: { id: number; user_id: number; status: string; message: string | null }[] = [];
     let stop = false;
@@ -68,10 +53,10 @@ test.each(SERVICES)(
     };
     const load = users.map(caller);
     await until('100 orders are told', () => told.length > 100);
-    services![victim].child.kill('SIGKILL');
-    await services![victim].ended;
+    services[victim].child.kill('SIGKILL');
+    await services[victim].ended;
     const again = await startService(victim, databaseUrl, {
-      [settingOf(victim, 'PORT')]: new URL(services![victim].url).port,
+      [settingOf(victim, 'PORT')]: new URL(services[victim].url).port,
     });
     const before = told.length;
     await until('orders go on', () => told.length > before + 100);
@@ -108,11 +93,11 @@ test.each(SERVICES)(
 
 test('SIGTERM lets a service finish what it accepted, and ends it with exit code 0', async () => {
   const databaseUrl = await createDatabase();
-  const [services] = await startAll(databaseUrl, 1);
-  const api = new Api(urlsOf(services!));
+  const services = await startAll(databaseUrl);
+  const api = new Api(urlsOf(services));
   const user_id = await api.userWith(1000);
   // Without billing the orders stay pending, so that the requests are still waiting when the signal comes.
-  services!['billing-service'].child.kill('SIGSTOP');
+  services['billing-service'].child.kill('SIGSTOP');
   const orders = Array.from({ length: 20 }, () => api.order(user_id, 1, { prefer: 'wait=20' }));
   // No list yet, but 404, as long as order-service has not heard of the user.
   const placed = async () =>
@@ -120,17 +105,17 @@ test('SIGTERM lets a service finish what it accepted, and ends it with exit code
   await until('20 orders are placed', async () => (await placed()) === 20);
   // One wish to stop, as it arrives from a terminal that is closed: from there, and twice from those in between.
   for (const signal of ['SIGHUP', 'SIGTERM', 'SIGTERM'] as const)
-    services!['order-service'].child.kill(signal);
+    services['order-service'].child.kill(signal);
   await until(
     'no new request is taken',
     async () => (await api.get('order-service', '/health/live').catch(() => undefined))?.status !== 200,
   );
-  services!['billing-service'].child.kill('SIGCONT');
+  services['billing-service'].child.kill('SIGCONT');
   const answers = await Promise.all(orders);
   expect(answers.map((answer) => `${answer.status} ${answer.body.status}`)).toEqual(
     Array(20).fill('201 confirmed'),
   );
-  expect(await services!['order-service'].ended).toBe(0);
+  expect(await services['order-service'].ended).toBe(0);
 });
 
 test('one request id finds an order in the logs of all services that had to do with it', async () => {

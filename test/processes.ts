@@ -1,9 +1,9 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import path from 'node:path';
-import type { ServiceName } from '@stream-processing/contracts/names.ts';
+import { SERVICES, type ServiceName } from '@stream-processing/contracts/names.ts';
 import { settingOf } from '@stream-processing/runtime/config.ts';
-import { onTestFinished } from 'vitest';
+import { inject, onTestFinished } from 'vitest';
 import { until } from './until.ts';
 
 const root = path.join(import.meta.dirname, '..');
@@ -65,18 +65,52 @@ export interface ServiceProcess extends RunningProcess {
   url: string;
 }
 
-/** One instance of one service in a process of its own, on a free port unless `env` names one. */
+/** Where there are brokers (`npm run test:kafka`) events travel by them, in topics of `owner`'s own. */
+export function logSettings(owner: string): Record<string, string> {
+  const brokers = inject('kafkaBrokers');
+  if (!brokers) return {};
+  return {
+    EVENT_LOG: 'kafka',
+    KAFKA_BROKERS: brokers.join(','),
+    KAFKA_TOPIC_PREFIX: `proof-${owner}.`,
+    KAFKA_RETENTION_HOURS: '1',
+  };
+}
+
+/** One instance of one service in a process of its own, on a free port unless `env` names one. `urls`: one database for all, or one for each. */
 export async function startService(
   name: ServiceName,
-  databaseUrl: string,
+  urls: string | Record<ServiceName, string>,
   env: Record<string, string> = {},
 ): Promise<ServiceProcess> {
+  const each = SERVICES.map((service) => [service, typeof urls === 'string' ? urls : urls[service]] as const);
+  const databaseOf = (url: string) => new URL(url).pathname.slice(1);
   const running = run(`services/${name}/main.ts`, {
-    DATABASE_URL: databaseUrl,
+    ...Object.fromEntries(each.map(([service, url]) => [settingOf(service, 'DATABASE_URL'), url])),
+    ...logSettings(databaseOf(each[0]![1])),
     [settingOf(name, 'PORT')]: '0',
     LOG_LEVEL: 'warn',
     ...env,
   });
   const [, url] = await line(running, / on (http:\/\/\S+) ready/);
   return { ...running, name, url: url! };
+}
+
+/** One instance of each service. */
+export async function startAll(
+  urls: string | Record<ServiceName, string>,
+  env?: Record<string, string>,
+): Promise<Record<ServiceName, ServiceProcess>> {
+  const started = await Promise.all(SERVICES.map((name) => startService(name, urls, env)));
+  return Object.fromEntries(started.map((service) => [service.name, service])) as Record<
+    ServiceName,
+    ServiceProcess
+  >;
+}
+
+export function urlsOf(services: Record<ServiceName, ServiceProcess>): Record<ServiceName, string> {
+  return Object.fromEntries(SERVICES.map((name) => [name, services[name].url])) as Record<
+    ServiceName,
+    string
+  >;
 }

@@ -1,4 +1,5 @@
 import { execFile } from 'node:child_process';
+import { randomUUID } from 'node:crypto';
 import { once } from 'node:events';
 import { createServer, request as httpRequest, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
@@ -8,13 +9,13 @@ import { expect, onTestFinished, test } from 'vitest';
 import collection from '../postman/stream-processing.postman_collection.json' with { type: 'json' };
 import { createDatabase } from './database.ts';
 import { startInstallation } from './installation.ts';
-import { run } from './processes.ts';
+import { logSettings, run } from './processes.ts';
 
 const COLLECTION = 'postman/stream-processing.postman_collection.json';
 const NEWMAN = 'node_modules/newman/bin/newman.js';
 
 test('npm run scenario starts everything, passes the collection, and stops', async () => {
-  const scenario = run('postman/scenario.ts', {});
+  const scenario = run('postman/scenario.ts', logSettings(`scenario-${randomUUID()}`));
   // Asked, not killed: it has PostgreSQL and four services to take along.
   onTestFinished(async () => {
     scenario.child.kill('SIGTERM');
