@@ -190,12 +190,21 @@ test('a relay that finds neither events nor topic makes nobody wait for what wen
       .events,
   ).toBe(3);
   await log.admin.deleteTopics({ topics: [log.topic] });
+  // Its leader goes on serving it for a moment.
+  await until('the topic is gone', () =>
+    log.kafka.nextOffset(log.topic, PARTITION).then(
+      () => false,
+      () => true,
+    ),
+  );
   const bus = new Bus();
   onTestFinished(() => bus.close());
   const second = startRelay(log.url, bus, log.kafka);
   // As a repeated request waits for all that its service ever told.
   await second.relay.published.until(PARTITION, 3);
   const reader = readTopic(log.kafka);
+  // Not every broker has heard of the new one yet.
+  await untilOpened(reader);
   expect(await reader.end(PARTITION)).toBe(3);
   expect(await reader.read(PARTITION, 3, 10)).toEqual([]);
   // At once, and not only when there is something new.
