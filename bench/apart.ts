@@ -1,5 +1,5 @@
 /** The product as it runs on several machines: each service in processes of its own, here all on this one. */
-import { SERVICES, type ServiceName } from '@stream-processing/contracts/names.ts';
+import { eachService, SERVICES, type ServiceName } from '@stream-processing/contracts/names.ts';
 import { settingOf } from '@stream-processing/runtime/config.ts';
 import type { Urls } from './installation.ts';
 import { type Program, startProgram } from './program.ts';
@@ -54,7 +54,7 @@ export async function startApart({
     started
       .filter((each) => each.service === service)
       .map(({ program }) => /http:\/\/\S+/.exec(program.lines.at(-1)!)![0]);
-  const all = Object.fromEntries(SERVICES.map((service) => [service, urlsOf(service)])) as Apart['all'];
-  const urls = Object.fromEntries(SERVICES.map((service) => [service, all[service][0]])) as Urls;
+  const all = eachService(urlsOf);
+  const urls = eachService((service) => all[service][0]!);
   return { urls, all, pids: started.map(({ program }) => program.pid), stop };
 }

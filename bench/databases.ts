@@ -1,5 +1,5 @@
 /** Where services in processes of their own keep their data: in one database, or each in its own, as on several machines. */
-import { SERVICES, type ServiceName } from '@stream-processing/contracts/names.ts';
+import { eachService, SERVICES, type ServiceName } from '@stream-processing/contracts/names.ts';
 import { connect, schemaOf } from '@stream-processing/runtime/sql.ts';
 import type { Context } from './context.ts';
 
@@ -19,8 +19,7 @@ export async function oneDatabase(
   name: string,
 ): Promise<Databases> {
   const url = await createDatabase(name);
-  const urls = Object.fromEntries(SERVICES.map((service) => [service, url])) as Databases['urls'];
-  return { urls, all: url, gather: async () => {}, drop: () => dropDatabase(name) };
+  return { urls: eachService(() => url), all: url, gather: async () => {}, drop: () => dropDatabase(name) };
 }
 
 /** On one server, which this machine has only one of. Checks look across them through foreign tables. */

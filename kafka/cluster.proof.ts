@@ -4,7 +4,7 @@ import path from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
 import { until } from '../test/until.ts';
 import { startCluster } from './cluster.ts';
-import { connectKafka, givenKafka } from './given.ts';
+import { connectKafka, givenKafka, sendUntilTaken } from './given.ts';
 
 function runs(pid: number): boolean {
   try {
@@ -21,12 +21,7 @@ test('a broker that lost its data gets them back from the others', async () => {
   await kafka.createTopic('user-service', 3);
   const topic = kafka.topicOf('user-service');
   for (let partition = 0; partition < 3; partition += 1) {
-    await until('the brokers take records', () =>
-      kafka.send([{ topic, partition, key: 'k', value: 'v', headers: {} }]).then(
-        () => true,
-        () => false,
-      ),
-    );
+    await sendUntilTaken(kafka, [{ topic, partition, key: 'k', value: 'v', headers: {} }]);
   }
   for (const node of cluster.nodes) {
     await node.kill();

@@ -17,7 +17,7 @@ import { connect, schemaOf } from '@stream-processing/runtime/sql.ts';
 import pino from 'pino';
 import { inject, onTestFinished } from 'vitest';
 import { createToy, PARTITIONS, TOY } from '../test/toy.ts';
-import { until } from '../test/until.ts';
+import { succeeds, until } from '../test/until.ts';
 
 /** Topics of one's own on the proofs' cluster. */
 export function givenKafka(settings: Partial<KafkaOptions> = {}): KafkaOptions {
@@ -92,12 +92,7 @@ export function startRelay(...given: Parameters<typeof createRelay>) {
 /** Until the relay has been at every partition. */
 export async function untilOpened(reader: LogReader): Promise<void> {
   for (let partition = 0; partition < PARTITIONS; partition += 1) {
-    const isOpen = () =>
-      reader.end(partition).then(
-        () => true,
-        () => false,
-      );
-    await until(`partition ${partition} is opened by its relay`, isOpen);
+    await until(`partition ${partition} is opened by its relay`, () => succeeds(reader.end(partition)));
   }
 }
 
@@ -152,10 +147,5 @@ export async function readAll(reader: LogReader, after: number, last: number): P
 
 /** A cluster that has just started does not take what comes at once. */
 export async function sendUntilTaken(kafka: Kafka, messages: Message[]): Promise<void> {
-  await until('the records are taken', () =>
-    kafka.send(messages as [Message, ...Message[]]).then(
-      () => true,
-      () => false,
-    ),
-  );
+  await until('the records are taken', () => succeeds(kafka.send(messages as [Message, ...Message[]])));
 }

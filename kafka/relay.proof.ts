@@ -4,7 +4,7 @@ import { LogMissing, LogTruncated } from '@stream-processing/runtime/log.ts';
 import { RELAY, removeOld, tellPassed } from '@stream-processing/runtime/retention.ts';
 import { expect, onTestFinished, test } from 'vitest';
 import { PARTITIONS, TOY } from '../test/toy.ts';
-import { until } from '../test/until.ts';
+import { succeeds, until } from '../test/until.ts';
 import {
   connectKafka,
   givenLog,
@@ -191,12 +191,7 @@ test('a relay that finds neither events nor topic makes nobody wait for what wen
   ).toBe(3);
   await log.admin.deleteTopics({ topics: [log.topic] });
   // Its leader goes on serving it for a moment.
-  await until('the topic is gone', () =>
-    log.kafka.nextOffset(log.topic, PARTITION).then(
-      () => false,
-      () => true,
-    ),
-  );
+  await until('the topic is gone', async () => !(await succeeds(log.kafka.nextOffset(log.topic, PARTITION))));
   const bus = new Bus();
   onTestFinished(() => bus.close());
   const second = startRelay(log.url, bus, log.kafka);

@@ -3,7 +3,7 @@ import { chmod, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import { SERVICES, type ServiceName } from '@stream-processing/contracts/names.ts';
+import { eachService, type ServiceName } from '@stream-processing/contracts/names.ts';
 import { type EmbeddedPostgres, startEmbeddedPostgres } from '../embedded/postgres.ts';
 import { audit, lines, withLooks } from './audit/audit.ts';
 
@@ -49,5 +49,5 @@ export async function auditAll(urls: Record<ServiceName, string>): Promise<strin
 
 /** All services on one database. */
 export function urlsOf(url: string): Record<ServiceName, string> {
-  return Object.fromEntries(SERVICES.map((service) => [service, url])) as Record<ServiceName, string>;
+  return eachService(() => url);
 }

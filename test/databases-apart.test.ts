@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { chmod, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
-import { SERVICES, type ServiceName } from '@stream-processing/contracts/names.ts';
+import { eachService, SERVICES, type ServiceName } from '@stream-processing/contracts/names.ts';
 import { readerRole } from '@stream-processing/runtime/migrate.ts';
 import { connect } from '@stream-processing/runtime/sql.ts';
 import { expect, onTestFinished, test } from 'vitest';
@@ -72,9 +72,8 @@ test('where a service follows others it needs nothing there but a login that may
     await admin.unsafe(`grant ${readerRole(source)} to ${login}`);
   const asReader = (url: string) => Object.assign(new URL(url), { username: login, password: 'secret' }).href;
   const start = async (name: ServiceName) => {
-    const seen = SERVICES.map((each) => [each, each === name ? urls[each] : asReader(urls[each])]);
-    const env = Object.fromEntries(seen) as Record<ServiceName, string>;
-    return [name, (await startService(name, env)).url] as const;
+    const seen = eachService((each) => (each === name ? urls[each] : asReader(urls[each])));
+    return [name, (await startService(name, seen)).url] as const;
   };
   const api = new Api(Object.fromEntries(await Promise.all(SERVICES.map(start))) as Urls);
   const user_id = await api.userWith(100);

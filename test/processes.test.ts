@@ -5,7 +5,7 @@ import { settingOf } from '@stream-processing/runtime/config.ts';
 import { expect, onTestFinished, test } from 'vitest';
 import { Api } from './api.ts';
 import { createDatabase } from './database.ts';
-import { line, run, type ServiceProcess, startAll, startService, urlsOf } from './processes.ts';
+import { line, run, startAll, startService, urlsOf } from './processes.ts';
 import { until } from './until.ts';
 
 test('with two instances of each service, every reply is seen by the very next request at any other', async () => {
@@ -120,13 +120,7 @@ test('SIGTERM lets a service finish what it accepted, and ends it with exit code
 
 test('one request id finds an order in the logs of all services that had to do with it', async () => {
   const databaseUrl = await createDatabase();
-  const started = await Promise.all(
-    SERVICES.map((name) => startService(name, databaseUrl, { LOG_LEVEL: 'debug' })),
-  );
-  const services = Object.fromEntries(started.map((service) => [service.name, service])) as Record<
-    ServiceName,
-    ServiceProcess
-  >;
+  const services = await startAll(databaseUrl, { LOG_LEVEL: 'debug' });
   const api = new Api(urlsOf(services));
   const user_id = await api.userWith(10);
   const id = '4bf92f3577b34da6a3ce929d0e0e4736';

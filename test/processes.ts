@@ -1,7 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import path from 'node:path';
-import { SERVICES, type ServiceName } from '@stream-processing/contracts/names.ts';
+import { eachService, SERVICES, type ServiceName } from '@stream-processing/contracts/names.ts';
 import { settingOf } from '@stream-processing/runtime/config.ts';
 import { inject, onTestFinished } from 'vitest';
 import { until } from './until.ts';
@@ -83,11 +83,15 @@ export async function startService(
   urls: string | Record<ServiceName, string>,
   env: Record<string, string> = {},
 ): Promise<ServiceProcess> {
-  const each = SERVICES.map((service) => [service, typeof urls === 'string' ? urls : urls[service]] as const);
-  const databaseOf = (url: string) => new URL(url).pathname.slice(1);
+  const databases: Record<string, string> =
+    typeof urls === 'string'
+      ? { DATABASE_URL: urls }
+      : Object.fromEntries(SERVICES.map((each) => [settingOf(each, 'DATABASE_URL'), urls[each]]));
+  // The same for all that share a database.
+  const [first] = Object.values(databases);
   const running = run(`services/${name}/main.ts`, {
-    ...Object.fromEntries(each.map(([service, url]) => [settingOf(service, 'DATABASE_URL'), url])),
-    ...logSettings(databaseOf(each[0]![1])),
+    ...databases,
+    ...logSettings(new URL(first!).pathname.slice(1)),
     [settingOf(name, 'PORT')]: '0',
     LOG_LEVEL: 'warn',
     ...env,
@@ -102,15 +106,9 @@ export async function startAll(
   env?: Record<string, string>,
 ): Promise<Record<ServiceName, ServiceProcess>> {
   const started = await Promise.all(SERVICES.map((name) => startService(name, urls, env)));
-  return Object.fromEntries(started.map((service) => [service.name, service])) as Record<
-    ServiceName,
-    ServiceProcess
-  >;
+  return eachService((name) => started.find((service) => service.name === name)!);
 }
 
 export function urlsOf(services: Record<ServiceName, ServiceProcess>): Record<ServiceName, string> {
-  return Object.fromEntries(SERVICES.map((name) => [name, services[name].url])) as Record<
-    ServiceName,
-    string
-  >;
+  return eachService((name) => services[name].url);
 }

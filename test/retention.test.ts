@@ -1,9 +1,9 @@
 /** An installation that lets its old events go, and a follower that needs what went. */
 import { readFileSync } from 'node:fs';
-import { SERVICES, type ServiceName } from '@stream-processing/contracts/names.ts';
+import type { ServiceName } from '@stream-processing/contracts/names.ts';
 import { connect, type Sql, schemaOf } from '@stream-processing/runtime/sql.ts';
 import { expect, onTestFinished, test } from 'vitest';
-import { audit, lines, withLooks } from '../proofs/audit/audit.ts';
+import { auditAll, urlsOf } from '../proofs/installation.ts';
 import type { Api } from './api.ts';
 import { createDatabase } from './database.ts';
 import { startInstallation } from './installation.ts';
@@ -46,11 +46,6 @@ function untilRemoved(sql: Sql): Promise<void> {
   });
 }
 
-async function auditAtRest(url: string): Promise<string[]> {
-  const urls = Object.fromEntries(SERVICES.map((service) => [service, url])) as Record<ServiceName, string>;
-  return lines(await withLooks(urls, (looks) => audit(looks, { atRest: true })));
-}
-
 /** The blocks of SQL in the document, in their order. */
 const [, fromBackup, withoutBackup] = [
   ...readFileSync(new URL('../docs/retention.md', import.meta.url), 'utf8').matchAll(/```sql\n(.*?)```/gs),
@@ -61,7 +56,7 @@ test('old events go while orders come, every invariant holds, and a restart find
   const users = await Promise.all([1, 2, 3].map(() => api.userWith(100)));
   await placeOrders(api, users);
   await untilRemoved(sql);
-  expect(await auditAtRest(url)).toEqual([]);
+  expect(await auditAll(urlsOf(url))).toEqual([]);
   const metrics = await fetch(`${api.urls['order-service']}/metrics`).then((response) => response.text());
   expect(metrics).toMatch(/^log_removed_events_total\{service="order-service"\} 6$/m);
   await stop();
@@ -73,7 +68,7 @@ test('old events go while orders come, every invariant holds, and a restart find
     expect(await again.api.letters(user)).toHaveLength(4);
     expect((await again.api.account(user)).body.balance).toBe(40);
   }
-  expect(await auditAtRest(url)).toEqual([]);
+  expect(await auditAll(urlsOf(url))).toEqual([]);
 }, 60_000);
 
 test('with 0 hours every event stays', async () => {
@@ -115,7 +110,7 @@ test('a follower that lost its database gets the events back from a backup of th
   await until('nothing stands still', async () => (await stopped()).length === 0);
   for (const user of users) expect(await api.letters(user)).toHaveLength(2);
   await untilRemoved(sql);
-  expect(await auditAtRest(url)).toEqual([]);
+  expect(await auditAll(urlsOf(url))).toEqual([]);
 }, 60_000);
 
 test('without a backup it goes on with what comes, and knows every user', async () => {

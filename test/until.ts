@@ -13,3 +13,10 @@ export async function until(
     await delay(every_ms);
   }
 }
+
+export function succeeds(attempt: Promise<unknown>): Promise<boolean> {
+  return attempt.then(
+    () => true,
+    () => false,
+  );
+}

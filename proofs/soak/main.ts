@@ -4,7 +4,7 @@
  * few requests succeeded for the run to say anything.
  */
 import { setTimeout as delay } from 'node:timers/promises';
-import { SERVICES, type ServiceName } from '@stream-processing/contracts/names.ts';
+import { eachService, SERVICES, type ServiceName } from '@stream-processing/contracts/names.ts';
 import { connect, type Sql, schemaOf } from '@stream-processing/runtime/sql.ts';
 import type { EmbeddedPostgres } from '../../embedded/postgres.ts';
 import { type Cluster, startCluster } from '../../kafka/cluster.ts';
@@ -201,8 +201,7 @@ async function createDatabases(postgres: EmbeddedPostgres): Promise<Record<Servi
   } finally {
     await sql.end();
   }
-  const urls = SERVICES.map((service) => [service, postgres.urlOf(schemaOf(service))]);
-  return Object.fromEntries(urls) as Record<ServiceName, string>;
+  return eachService((service) => postgres.urlOf(schemaOf(service)));
 }
 
 /** What this run shows is worth nothing on a server that answers before its disk has. */
